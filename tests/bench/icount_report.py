@@ -18,27 +18,28 @@ import statistics
 import subprocess
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
-from dataclasses import field
+from dataclasses import dataclass, field
 
 # Functions that hand out memory: each call of one is an allocation. Those that only call another
 # one of this list are left out, or an allocation would count twice.
-ALLOCATORS = frozenset({
-    "__kmalloc_noprof",
-    "__kmalloc_cache_noprof",
-    "__kmalloc_cache_node_noprof",
-    "__kmalloc_node_noprof",
-    "__kmalloc_node_track_caller_noprof",
-    "__kvmalloc_node_noprof",
-    "kmem_cache_alloc_noprof",
-    "kmem_cache_alloc_lru_noprof",
-    "kmem_cache_alloc_node_noprof",
-    "kmem_cache_alloc_bulk_noprof",
-    "mempool_alloc_noprof",
-    "dma_pool_alloc",
-    "__alloc_pages_noprof",
-    "__alloc_frozen_pages_noprof",
-})
+ALLOCATORS = frozenset(
+    {
+        "__kmalloc_noprof",
+        "__kmalloc_cache_noprof",
+        "__kmalloc_cache_node_noprof",
+        "__kmalloc_node_noprof",
+        "__kmalloc_node_track_caller_noprof",
+        "__kvmalloc_node_noprof",
+        "kmem_cache_alloc_noprof",
+        "kmem_cache_alloc_lru_noprof",
+        "kmem_cache_alloc_node_noprof",
+        "kmem_cache_alloc_bulk_noprof",
+        "mempool_alloc_noprof",
+        "dma_pool_alloc",
+        "__alloc_pages_noprof",
+        "__alloc_frozen_pages_noprof",
+    }
+)
 
 
 class BadRun(Exception):
@@ -100,8 +101,9 @@ def readable(names: Iterable[str]) -> dict[str, str]:
     mangled = [name for name in names if name.startswith("_R")]
     result = {name: name for name in names}
     if tool and mangled:
-        done = subprocess.run([tool], input="\n".join(mangled), capture_output=True, text=True,
-                              check=True, timeout=60)
+        done = subprocess.run(
+            [tool], input="\n".join(mangled), capture_output=True, text=True, check=True, timeout=60
+        )
         result.update(zip(mangled, map(without_hashes, done.stdout.splitlines()), strict=True))
     return result
 
@@ -240,20 +242,32 @@ class JobResult:
 
     def as_json(self) -> dict[str, object]:
         return {
-            **{name: round(getattr(self, name), 3) for name in (
-                "driver", "rust", "kernel", "user", "total", "gated", "blocks", "spread",
-                "interrupts")},
+            **{
+                name: round(getattr(self, name), 3)
+                for name in (
+                    "driver",
+                    "rust",
+                    "kernel",
+                    "user",
+                    "total",
+                    "gated",
+                    "blocks",
+                    "spread",
+                    "interrupts",
+                )
+            },
             "accesses": {k: round(v, 4) for k, v in sorted(self.accesses.items())},
             "allocations": {k: round(v, 4) for k, v in sorted(self.allocations.items())},
             "functions": [
-                {"owner": whose, "name": name, "instructions": round(insns, 3),
-                 "calls": round(calls, 4)}
-                for whose, name, insns, calls in self.functions],
+                {"owner": whose, "name": name, "instructions": round(insns, 3), "calls": round(calls, 4)}
+                for whose, name, insns, calls in self.functions
+            ],
         }
 
 
-def per_io(rounds: list[Round], symbols: Symbols, modules: frozenset[str], bar: Bar, count: int,
-           interrupts: int) -> JobResult:
+def per_io(
+    rounds: list[Round], symbols: Symbols, modules: frozenset[str], bar: Bar, *, count: int, interrupts: int
+) -> JobResult:
     """The figures of one job: all rounds but the last counted instructions, the last one accesses.
 
     The median over the rounds is given, so that one round with a housekeeping task in it does not
@@ -279,9 +293,14 @@ def per_io(rounds: list[Round], symbols: Symbols, modules: frozenset[str], bar: 
     names = {key for one in splits for key in one.functions}
     shown = readable(name for _, name in names)
     functions = [
-        (whose, shown[name], median(one.functions[whose, name] for one in splits),
-         median(one.calls[whose, name] for one in splits))
-        for whose, name in names]
+        (
+            whose,
+            shown[name],
+            median(one.functions[whose, name] for one in splits),
+            median(one.calls[whose, name] for one in splits),
+        )
+        for whose, name in names
+    ]
     return JobResult(
         driver=median(one.driver for one in splits),
         rust=median(one.rust for one in splits),
@@ -293,8 +312,7 @@ def per_io(rounds: list[Round], symbols: Symbols, modules: frozenset[str], bar: 
         spread=(max(gated) - min(gated)) / statistics.median(gated),
         interrupts=interrupts / (count * len(splits)),
         accesses={kind: times / count for kind, times in accesses.items()},
-        allocations={name: calls for _, name, _, calls in functions
-                     if name in ALLOCATORS and calls},
+        allocations={name: calls for _, name, _, calls in functions if name in ALLOCATORS and calls},
         functions=sorted(functions, key=lambda row: (-row[2], row[1])),
     )
 
@@ -318,8 +336,7 @@ def table(job: str, ours: JobResult | None, theirs: JobResult | None) -> str:
     lines = [f"{job:<34} {'rnvme':>10} {'C':>10} {'ratio':>7}"]
 
     def row(title: str, left: float | None, right: float | None, digits: int) -> None:
-        cells = [f"{value:10.{digits}f}" if value is not None else f"{'-':>10}"
-                 for value in (left, right)]
+        cells = [f"{value:10.{digits}f}" if value is not None else f"{'-':>10}" for value in (left, right)]
         ratio = f"{left / right:7.3f}" if left is not None and right else f"{'-':>7}"
         lines.append(f"  {title:<32} {cells[0]} {cells[1]} {ratio}")
 
@@ -335,13 +352,17 @@ def table(job: str, ours: JobResult | None, theirs: JobResult | None) -> str:
             row(kind, pair[0], pair[1], 3)
     pair = [sum(result.allocations.values()) if result else None for result in (ours, theirs)]
     row("allocator calls", pair[0], pair[1], 3)
-    row("driver's spread over rounds, %", *(
-        100 * result.spread if result else None for result in (ours, theirs)), 2)
+    row(
+        "driver's spread over rounds, %",
+        *(100 * result.spread if result else None for result in (ours, theirs)),
+        2,
+    )
     return "\n".join(lines)
 
 
 def differences(job: str, ours: JobResult, theirs: JobResult, limit: int) -> str:
     """What the two drivers make the rest of the kernel do: where they differ most."""
+
     def kernel(result: JobResult) -> dict[str, float]:
         return {name: insns for whose, name, insns, _ in result.functions if not whose}
 
@@ -350,8 +371,9 @@ def differences(job: str, ours: JobResult, theirs: JobResult, limit: int) -> str
     lines = [f"{job}, rest of the kernel: instructions per I/O, rnvme minus C"]
     for name in sorted(delta, key=lambda name: (-abs(delta[name]), name))[:limit]:
         if abs(delta[name]) >= 0.05:
-            lines.append(f"  {delta[name]:+9.1f}  ({left.get(name, 0.0):.1f} - "
-                         f"{right.get(name, 0.0):.1f})  {name}")
+            lines.append(
+                f"  {delta[name]:+9.1f}  ({left.get(name, 0.0):.1f} - {right.get(name, 0.0):.1f})  {name}"
+            )
     return "\n".join(lines)
 
 
@@ -374,8 +396,7 @@ def top(job: str, driver: str, result: JobResult, limit: int) -> str:
 EVENT_TOLERANCE = 0.01
 
 
-def verdict(ours: dict[str, JobResult], theirs: dict[str, JobResult],
-            gates: Iterable[str]) -> list[str]:
+def verdict(ours: dict[str, JobResult], theirs: dict[str, JobResult], gates: Iterable[str]) -> list[str]:
     """Where rnvme costs more than C did in the same run; empty when it passes.
 
     Both ways of counting must agree: instructions executed, and whole blocks, which is how older
@@ -389,8 +410,13 @@ def verdict(ours: dict[str, JobResult], theirs: dict[str, JobResult],
             ("instructions in the driver by whole blocks", left.blocks, right.blocks, 0.0),
             ("interrupts", left.interrupts, right.interrupts, EVENT_TOLERANCE),
         ]
-        limits += [(f"{kind}s", left.accesses.get(kind, 0.0), right.accesses.get(kind, 0.0),
-                    EVENT_TOLERANCE) for kind in ACCESS_KINDS]
-        complaints += [f"{job}: {mine:.3f} {what} per I/O, C has {other:.3f}"
-                       for what, mine, other, slack in limits if mine > other * (1 + slack)]
+        limits += [
+            (f"{kind}s", left.accesses.get(kind, 0.0), right.accesses.get(kind, 0.0), EVENT_TOLERANCE)
+            for kind in ACCESS_KINDS
+        ]
+        complaints += [
+            f"{job}: {mine:.3f} {what} per I/O, C has {other:.3f}"
+            for what, mine, other, slack in limits
+            if mine > other * (1 + slack)
+        ]
     return complaints

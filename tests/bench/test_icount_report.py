@@ -5,9 +5,8 @@ from __future__ import annotations
 
 import dataclasses
 
-import pytest
-
 import icount_report as report
+import pytest
 
 KALLSYMS = """\
 ffffffff81000000 T start
@@ -49,7 +48,7 @@ end
 
 def result() -> report.JobResult:
     rounds = report.parse_rounds(COUNTED.format(0, 30) + COUNTED.format(1, 30) + ACCESSED)
-    return report.per_io(rounds, report.Symbols(KALLSYMS), MODULES, BAR, 10, 20)
+    return report.per_io(rounds, report.Symbols(KALLSYMS), MODULES, BAR, count=10, interrupts=20)
 
 
 def test_split() -> None:
@@ -72,7 +71,7 @@ def test_accesses_are_the_controllers_alone() -> None:
 
 def test_spread_shows_a_round_that_differs() -> None:
     rounds = report.parse_rounds(COUNTED.format(0, 30) + COUNTED.format(1, 45) + ACCESSED)
-    got = report.per_io(rounds, report.Symbols(KALLSYMS), MODULES, BAR, 10, 20)
+    got = report.per_io(rounds, report.Symbols(KALLSYMS), MODULES, BAR, count=10, interrupts=20)
     assert got.spread == pytest.approx(15 / 157.5)
 
 
@@ -93,7 +92,9 @@ def test_data_and_padding_are_no_functions() -> None:
 def test_driver_that_did_not_run_is_an_error() -> None:
     rounds = report.parse_rounds(COUNTED.format(0, 30) + COUNTED.format(1, 30) + ACCESSED)
     with pytest.raises(report.BadRun, match="nvme_core"):
-        report.per_io(rounds, report.Symbols(KALLSYMS), frozenset({"nvme_core"}), BAR, 10, 20)
+        report.per_io(
+            rounds, report.Symbols(KALLSYMS), frozenset({"nvme_core"}), BAR, count=10, interrupts=20
+        )
 
 
 def test_hidden_addresses_are_an_error() -> None:
@@ -101,14 +102,17 @@ def test_hidden_addresses_are_an_error() -> None:
         report.Symbols("0000000000000000 T start\n0000000000000000 T stop\n")
 
 
-@pytest.mark.parametrize("text", [
-    "user 5\n",
-    "round 1 vcpu 0\nend\n",
-    "round 0 vcpu 0\nround 1 vcpu 0\nend\n",
-    "round 0 vcpu 0\nblock ffff 1 2\nend\n",
-    "round 0 vcpu 0\naccess ffff x 2\nend\n",
-    "round 0 vcpu 0\nuser 1\n",
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "user 5\n",
+        "round 1 vcpu 0\nend\n",
+        "round 0 vcpu 0\nround 1 vcpu 0\nend\n",
+        "round 0 vcpu 0\nblock ffff 1 2\nend\n",
+        "round 0 vcpu 0\naccess ffff x 2\nend\n",
+        "round 0 vcpu 0\nuser 1\n",
+    ],
+)
 def test_broken_output_is_an_error(text: str) -> None:
     with pytest.raises(report.BadRun):
         report.parse_rounds(text)
@@ -124,8 +128,7 @@ def test_verdict() -> None:
         ({"accesses": {**same.accesses, "cq doorbell": 0.6}}, "cq doorbells"),
         ({"accesses": {**same.accesses, "register write": 0.1}}, "register writes"),
     ):
-        [complaint] = report.verdict({"job": dataclasses.replace(same, **change)}, {"job": same},
-                                     ["job"])
+        [complaint] = report.verdict({"job": dataclasses.replace(same, **change)}, {"job": same}, ["job"])
         assert said in complaint
 
 
