@@ -20,24 +20,30 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-# Functions that hand out memory: each call of one is an allocation. Those that only call another
-# one of this list are left out, or an allocation would count twice.
+# Functions that hand out memory: each call of one is an allocation. Wrappers of them are left out
+# (mempool_alloc, __alloc_pages), or an allocation would count twice.
 ALLOCATORS = frozenset(
     {
-        "__kmalloc_noprof",
-        "__kmalloc_cache_noprof",
+        "__alloc_frozen_pages_noprof",
         "__kmalloc_cache_node_noprof",
+        "__kmalloc_cache_noprof",
+        "__kmalloc_flags_noprof",
+        "__kmalloc_large_node_noprof",
+        "__kmalloc_large_noprof",
         "__kmalloc_node_noprof",
         "__kmalloc_node_track_caller_noprof",
+        "__kmalloc_noprof",
         "__kvmalloc_node_noprof",
-        "kmem_cache_alloc_noprof",
+        "__vmalloc_node_range_noprof",
+        "alloc_pages_bulk_noprof",
+        "dma_alloc_attrs",
+        "dma_pool_alloc",
+        "kmem_cache_alloc_bulk_noprof",
+        "kmem_cache_alloc_from_sheaf_noprof",
         "kmem_cache_alloc_lru_noprof",
         "kmem_cache_alloc_node_noprof",
-        "kmem_cache_alloc_bulk_noprof",
-        "mempool_alloc_noprof",
-        "dma_pool_alloc",
-        "__alloc_pages_noprof",
-        "__alloc_frozen_pages_noprof",
+        "kmem_cache_alloc_noprof",
+        "pcpu_alloc_noprof",
     }
 )
 
