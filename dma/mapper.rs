@@ -1,0 +1,534 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Mapping the memory of requests.
+//!
+//! One segment that touches two pages at most is the fast path: one call, no list.
+//! Everything else goes through the block layer's iterator, which knows IOMMUs and
+//! bounce buffers.
+//!
+//! A segment has to be unmapped if the DMA layer says so *after* it was mapped: a
+//! device that never needed it does from its first bounce on, which may be in the
+//! middle of a request. What must be unmapped is recorded in memory that the device
+//! cannot reach, and never read back from the lists that it can.
+
+use super::{
+    pool::{
+        Pool,
+        PoolIndex, //
+    },
+    prp::{
+        ListMemory,
+        ListPage,
+        Page4K,
+        PrpBuilder,
+        PrpEntry,
+        Prps,
+        Segment, //
+    },
+    Coherent,
+    DmaAddr, //
+};
+use crate::{
+    bindings,
+    mq::{
+        Operations,
+        RequestInfo, //
+    },
+    pci::Lease, //
+};
+use core::{
+    cell::UnsafeCell,
+    mem, //
+};
+use kernel::prelude::*;
+
+/// The most segments in a request: what one record page can hold.
+pub(crate) const MAX_SEGMENTS: usize = 256;
+
+/// The largest request, in bytes: what [`MAX_LIST_PAGES`] list pages can describe.
+pub(crate) const MAX_BYTES: u32 = 8 << 20;
+
+/// Segments meet at multiples of this plus one: the pages of the controller.
+pub(crate) const PAGE_MASK: usize = 4095;
+
+/// 8 MiB are 2048 entries; each of the first four pages has 511 and a link.
+const MAX_LIST_PAGES: usize = 5;
+
+/// List pages and record pages of a queue. One request makes progress with
+/// [`MAX_LIST_PAGES`] and one.
+const LIST_PAGES: usize = 32;
+const RECORD_PAGES: usize = 16;
+
+/// Entries in the list that each tag has for itself: requests of up to 16 KiB, or
+/// 20 KiB if they start at a page, need no list page.
+const TAG_ENTRIES: usize = 4;
+
+/// Entries in a list page.
+const PAGE_ENTRIES: usize = 512;
+
+type TagList = [PrpEntry; TAG_ENTRIES];
+type ListPageMemory = [PrpEntry; PAGE_ENTRIES];
+
+/// A segment that has to be unmapped.
+#[derive(Clone, Copy)]
+struct Record {
+    addr: u64,
+    len: u32,
+}
+
+/// The records of one request.
+type RecordPage = [Record; MAX_SEGMENTS];
+
+/// How a request was mapped, and so what is to be undone.
+enum Mapped {
+    /// Nothing that needs undoing.
+    Nothing,
+    /// One segment.
+    Segment(Record),
+    /// The first `count` records of a page.
+    Records { page: PoolIndex, count: u16 },
+    /// All of the request as one range of I/O addresses.
+    Iova {
+        state: bindings::dma_iova_state,
+        len: u32,
+    },
+}
+
+/// What a request holds while the device may reach its memory.
+///
+/// It has no destructor: who takes it back gives it to [`RequestMapper::unmap`],
+/// which [`Operations::release`] is for.
+#[must_use = "a mapping that is not unmapped is lost"]
+pub(crate) struct Mapping {
+    mapped: Mapped,
+    lists: Lists,
+    to_device: bool,
+}
+
+impl Mapping {
+    /// That of a command without data.
+    #[inline]
+    pub(crate) fn none() -> Self {
+        Self {
+            mapped: Mapped::Nothing,
+            lists: Lists::default(),
+            to_device: false,
+        }
+    }
+}
+
+/// List pages in use, at most [`MAX_LIST_PAGES`]: a bit each.
+#[derive(Default)]
+struct Lists(u32);
+
+/// Why a request could not be mapped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MapError {
+    /// Something is used up; another request that ends gives it back.
+    Busy,
+    /// The request cannot be mapped, now or later.
+    Invalid,
+}
+
+/// Maps the requests of one queue for one device.
+pub(crate) struct RequestMapper {
+    tag_lists: Coherent<TagList>,
+    list_pages: Coherent<ListPageMemory>,
+    free_lists: Pool,
+    records: KVVec<UnsafeCell<RecordPage>>,
+    free_records: Pool,
+    dev: *mut bindings::device,
+    _lease: Lease,
+}
+
+// SAFETY: the device may be used from any thread; list and record memory is used by
+// the owner of its tag or `PoolIndex` alone.
+unsafe impl Send for RequestMapper {}
+// SAFETY: as above.
+unsafe impl Sync for RequestMapper {}
+
+impl RequestMapper {
+    /// A mapper for a queue of `depth` tags. All memory that mapping needs is
+    /// allocated here. May sleep.
+    pub(crate) fn new(lease: Lease, depth: usize) -> Result<Self> {
+        let mut records = KVVec::with_capacity(RECORD_PAGES, GFP_KERNEL)?;
+        for _ in 0..RECORD_PAGES {
+            records.push(
+                UnsafeCell::new([Record { addr: 0, len: 0 }; MAX_SEGMENTS]),
+                GFP_KERNEL,
+            )?;
+        }
+        Ok(Self {
+            tag_lists: Coherent::new(lease.clone(), depth)?,
+            list_pages: Coherent::new(lease.clone(), LIST_PAGES)?,
+            free_lists: Pool::new(LIST_PAGES),
+            records,
+            free_records: Pool::new(RECORD_PAGES),
+            dev: lease.raw_device(),
+            _lease: lease,
+        })
+    }
+
+    /// Maps the data of a request and makes its data pointer. Any context.
+    ///
+    /// # Errors
+    ///
+    /// With nothing mapped: [`MapError::Busy`] if it may succeed when another request
+    /// has ended, else [`MapError::Invalid`].
+    #[inline]
+    pub(crate) fn map<T: Operations>(
+        &self,
+        rq: &RequestInfo<T>,
+    ) -> Result<(Prps, Mapping), MapError> {
+        if rq.segments() == 1 {
+            let mut segment = bindings::rnvme_segment::default();
+            // SAFETY: the request is live and has data; the device is bound.
+            if unsafe {
+                bindings::rnvme_map_single_segment(rq.as_raw(), self.dev, &mut segment)
+            } {
+                return self.one_segment(rq, segment);
+            }
+        }
+        self.many_segments(rq)
+    }
+
+    #[inline]
+    fn one_segment<T: Operations>(
+        &self,
+        rq: &RequestInfo<T>,
+        segment: bindings::rnvme_segment,
+    ) -> Result<(Prps, Mapping), MapError> {
+        let bindings::rnvme_segment {
+            addr,
+            len,
+            need_unmap,
+        } = segment;
+        let mapping = Mapping {
+            mapped: if need_unmap {
+                Mapped::Segment(Record { addr, len })
+            } else {
+                Mapped::Nothing
+            },
+            lists: Lists::default(),
+            to_device: rq.is_write(),
+        };
+        let segment = Segment {
+            // SAFETY: mapped just now, for this device, until `mapping` is unmapped.
+            addr: unsafe { DmaAddr::new(addr) },
+            len,
+        };
+        match Prps::from_segment(Page4K, segment) {
+            Some(prps) => Ok((prps, mapping)),
+            None => self.one_long_segment(rq, mapping, segment),
+        }
+    }
+
+    #[inline(never)]
+    fn one_long_segment<T: Operations>(
+        &self,
+        rq: &RequestInfo<T>,
+        mut mapping: Mapping,
+        segment: Segment,
+    ) -> Result<(Prps, Mapping), MapError> {
+        let lists = ListSource::new(self, rq.tag(), &mut mapping.lists);
+        let built = PrpBuilder::start(Page4K, lists, segment.len, segment)
+            .and_then(PrpBuilder::finish)
+            .map_err(MapError::from);
+        self.built(built, mapping)
+    }
+
+    #[inline(never)]
+    fn many_segments<T: Operations>(
+        &self,
+        rq: &RequestInfo<T>,
+    ) -> Result<(Prps, Mapping), MapError> {
+        let mut mapping = Mapping {
+            mapped: Mapped::Nothing,
+            lists: Lists::default(),
+            to_device: rq.is_write(),
+        };
+        let mut lists = Lists::default();
+        let built = self.map_segments(rq, &mut mapping.mapped, &mut lists);
+        mapping.lists = lists;
+        self.built(built, mapping)
+    }
+
+    /// Ends what [`Self::map`] began: a data pointer that could not be made leaves
+    /// nothing mapped.
+    fn built(
+        &self,
+        built: Result<Prps, MapError>,
+        mapping: Mapping,
+    ) -> Result<(Prps, Mapping), MapError> {
+        match built {
+            Ok(prps) => Ok((prps, mapping)),
+            Err(error) => {
+                self.unmap(mapping);
+                Err(error)
+            }
+        }
+    }
+
+    fn map_segments<T: Operations>(
+        &self,
+        rq: &RequestInfo<T>,
+        mapped: &mut Mapped,
+        lists: &mut Lists,
+    ) -> Result<Prps, MapError> {
+        let mut state: bindings::dma_iova_state = pin_init::zeroed();
+        let mut iter: bindings::blk_dma_iter = pin_init::zeroed();
+        // SAFETY: the request is live, the device bound; the rest is ours.
+        if !unsafe {
+            bindings::blk_rq_dma_map_iter_start(rq.as_raw(), self.dev, &mut state, &mut iter)
+        } {
+            return Err(MapError::from_status(iter.status));
+        }
+        // SAFETY: filled in by the call above.
+        if unsafe { bindings::rnvme_dma_use_iova(&mut state) } {
+            *mapped = Mapped::Iova {
+                state,
+                len: iter.len,
+            };
+            let segment = Segment {
+                // SAFETY: mapped just now, for this device, until it is unmapped.
+                addr: unsafe { DmaAddr::new(iter.addr) },
+                len: iter.len,
+            };
+            let source = ListSource::new(self, rq.tag(), lists);
+            return PrpBuilder::start(Page4K, source, rq.len(), segment)
+                .and_then(PrpBuilder::finish)
+                .map_err(MapError::from);
+        }
+
+        let segment = self.record(&iter, mapped)?;
+        let source = ListSource::new(self, rq.tag(), lists);
+        let mut builder = PrpBuilder::start(Page4K, source, rq.len(), segment)?;
+        // SAFETY: as above.
+        while unsafe { bindings::blk_rq_dma_map_iter_next(rq.as_raw(), self.dev, &mut iter) } {
+            let segment = self.record(&iter, mapped)?;
+            builder.push(segment)?;
+        }
+        if iter.status != bindings::BLK_STS_OK {
+            return Err(MapError::from_status(iter.status));
+        }
+        Ok(builder.finish()?)
+    }
+
+    /// Records the segment that the iterator mapped just now, if it has to be
+    /// unmapped; unmaps it if there is no room for the record.
+    fn record(
+        &self,
+        iter: &bindings::blk_dma_iter,
+        mapped: &mut Mapped,
+    ) -> Result<Segment, MapError> {
+        let segment = Segment {
+            // SAFETY: mapped just now, for this device, until it is unmapped.
+            addr: unsafe { DmaAddr::new(iter.addr) },
+            len: iter.len,
+        };
+        // SAFETY: the device is bound.
+        if !unsafe { bindings::dma_need_unmap(self.dev) } {
+            return Ok(segment);
+        }
+        let record = Record {
+            addr: iter.addr,
+            len: iter.len,
+        };
+        if self.add_record(record, mapped) {
+            return Ok(segment);
+        }
+        // Without a record it would stay mapped for ever. The direction does not
+        // matter for data that was never transferred, but for the bounce buffer,
+        // which must not be copied out: so "to the device".
+        self.unmap_record(record, bindings::dma_data_direction::DMA_TO_DEVICE);
+        Err(MapError::Busy)
+    }
+
+    fn add_record(&self, record: Record, mapped: &mut Mapped) -> bool {
+        if let Mapped::Nothing = mapped {
+            let Some(page) = self.free_records.take() else {
+                return false;
+            };
+            *mapped = Mapped::Records { page, count: 0 };
+        }
+        let Mapped::Records { page, count } = mapped else {
+            return false;
+        };
+        let Some(cell) = self.records.get(page.get()) else {
+            return false;
+        };
+        // SAFETY: the page belongs to whoever has its index.
+        let records = unsafe { &mut *cell.get() };
+        // CAST: widening.
+        let Some(slot) = records.get_mut(*count as usize) else {
+            return false;
+        };
+        *slot = record;
+        *count = count.wrapping_add(1);
+        true
+    }
+
+    /// Takes a list page for the data of a command whose data the driver makes
+    /// itself: `fill` gets its bytes, all zero. Any context.
+    pub(crate) fn map_page(
+        &self,
+        fill: impl FnOnce(&mut [u8; PAGE_ENTRIES * mem::size_of::<PrpEntry>()]),
+    ) -> Result<(Prps, Mapping), MapError> {
+        let page = self.free_lists.take().ok_or(MapError::Busy)?;
+        // SAFETY: the page is ours, and the device does not know of it.
+        let Some(memory) = (unsafe { self.list_pages.get_mut(page.get()) }) else {
+            return Err(MapError::Invalid);
+        };
+        // SAFETY: entries are plain integers; any bytes are entries that no device
+        // reads before a builder has written them.
+        let bytes = unsafe { &mut *core::ptr::from_mut(memory).cast() };
+        *bytes = [0; PAGE_ENTRIES * mem::size_of::<PrpEntry>()];
+        fill(bytes);
+        let prps = Prps::from_addrs(self.list_pages.dma_addr_of(page.get()), None);
+        let mut lists = Lists::default();
+        lists.add(page);
+        Ok((
+            prps,
+            Mapping {
+                mapped: Mapped::Nothing,
+                lists,
+                to_device: true,
+            },
+        ))
+    }
+
+    /// Undoes a mapping of this mapper. The device cannot reach the memory any more.
+    /// Any context.
+    #[inline]
+    pub(crate) fn unmap(&self, mapping: Mapping) {
+        let Mapping {
+            mapped,
+            lists,
+            to_device,
+        } = mapping;
+        if lists.0 != 0 {
+            lists.give_back(&self.free_lists);
+        }
+        if !matches!(mapped, Mapped::Nothing) {
+            self.unmap_memory(mapped, direction(to_device));
+        }
+    }
+
+    #[inline(never)]
+    fn unmap_memory(&self, mapped: Mapped, dir: bindings::dma_data_direction) {
+        match mapped {
+            Mapped::Nothing => {}
+            Mapped::Segment(record) => self.unmap_record(record, dir),
+            Mapped::Iova { state, len } => {
+                // SAFETY: mapped as `state` says, and unmapped once, as the mapping
+                // was moved here.
+                unsafe { bindings::rnvme_dma_iova_destroy(self.dev, state, len, dir) };
+            }
+            Mapped::Records { page, count } => {
+                if let Some(cell) = self.records.get(page.get()) {
+                    // SAFETY: the page belongs to whoever has its index.
+                    let records = unsafe { &*cell.get() };
+                    // CAST: widening.
+                    for record in records.iter().take(count as usize) {
+                        self.unmap_record(*record, dir);
+                    }
+                }
+                self.free_records.put(page);
+            }
+        }
+    }
+
+    fn unmap_record(&self, record: Record, dir: bindings::dma_data_direction) {
+        // SAFETY: mapped with this length, and unmapped once: the record is not used
+        // again. CAST: widening.
+        unsafe {
+            bindings::dma_unmap_phys(self.dev, record.addr, record.len as usize, dir, 0);
+        }
+    }
+}
+
+fn direction(to_device: bool) -> bindings::dma_data_direction {
+    if to_device {
+        bindings::dma_data_direction::DMA_TO_DEVICE
+    } else {
+        bindings::dma_data_direction::DMA_FROM_DEVICE
+    }
+}
+
+impl Lists {
+    fn add(&mut self, page: PoolIndex) {
+        // CAST: a pool has fewer than 64 pages, ours 32; the index is consumed.
+        self.0 |= 1u32.wrapping_shl(page.get() as u32);
+    }
+
+    fn give_back(self, pool: &Pool) {
+        pool.put_all(u64::from(self.0));
+    }
+}
+
+/// Gives a request first the list of its tag, then list pages.
+struct ListSource<'a> {
+    mapper: &'a RequestMapper,
+    tag: Option<usize>,
+    lists: &'a mut Lists,
+    pages: usize,
+}
+
+impl<'a> ListSource<'a> {
+    fn new(mapper: &'a RequestMapper, tag: usize, lists: &'a mut Lists) -> Self {
+        Self {
+            mapper,
+            tag: Some(tag),
+            lists,
+            pages: 0,
+        }
+    }
+}
+
+impl<'a> ListMemory<'a> for ListSource<'a> {
+    fn next_page(&mut self, wanted: u32) -> Option<ListPage<'a>> {
+        let mapper = self.mapper;
+        // CAST: widening.
+        if wanted as usize <= TAG_ENTRIES {
+            if let Some(tag) = self.tag.take() {
+                return Some(ListPage {
+                    addr: mapper.tag_lists.dma_addr_of(tag),
+                    // SAFETY: the list belongs to the owner of the tag, who has asked
+                    // for it once; the device does not know of it yet.
+                    entries: unsafe { mapper.tag_lists.get_mut(tag) }?,
+                });
+            }
+        }
+        if self.pages == MAX_LIST_PAGES {
+            return None;
+        }
+        let page = mapper.free_lists.take()?;
+        let index = page.get();
+        self.lists.add(page);
+        self.pages = self.pages.wrapping_add(1);
+        Some(ListPage {
+            addr: mapper.list_pages.dma_addr_of(index),
+            // SAFETY: the page is ours until `lists` is given back; the device does
+            // not know of it yet.
+            entries: unsafe { mapper.list_pages.get_mut(index) }?,
+        })
+    }
+}
+
+impl MapError {
+    fn from_status(status: bindings::blk_status_t) -> Self {
+        match status {
+            bindings::BLK_STS_RESOURCE => Self::Busy,
+            _ => Self::Invalid,
+        }
+    }
+}
+
+impl From<super::prp::PrpError> for MapError {
+    fn from(error: super::prp::PrpError) -> Self {
+        match error {
+            super::prp::PrpError::NoListMemory => Self::Busy,
+            _ => Self::Invalid,
+        }
+    }
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Block devices on blk-mq: a request is a value that moves.
+//!
+//! C headers: [`include/linux/blk-mq.h`](srctree/include/linux/blk-mq.h),
+//! [`include/linux/blkdev.h`](srctree/include/linux/blkdev.h).
+//!
+//! This folder knows nothing of NVMe and nothing of PCI. A driver implements
+//! [`Operations`], makes a [`TagSet`], and adds a [`GenDisk`] for each disk.
+//!
+//! # The life of a request
+//!
+//! ```text
+//!            queue_rq                start()               Slots::put()
+//!  blk-mq ------------> IdleRequest --------> Request ------------------> slot
+//!                          |  |                 |                          |
+//!                   refuse()  end(status)       end(status)       take(cid, &completion)
+//!                          |                                      drain(&stopped)
+//!                          v                                               |
+//!                       Refused                                            v
+//!                                                 complete(batch)      Completed
+//!                                     Operations::complete() <-----------  |
+//!                                                                  end(), requeue()
+//! ```
+//!
+//! Each arrow consumes the value at its tail, so no request ends twice, none is
+//! used after it was ended, and there is no count that pretends to keep it alive.
+//! While a request lies in a slot the device may reach its memory, and only two
+//! calls take it out: [`Slots::take`], because a completion for it was read, and
+//! [`Slots::drain`], with proof that the device has stopped. A time-out, an abort
+//! or a removal has neither, and so cannot end it.
+
+pub(crate) mod atomic;
+pub(crate) mod batch;
+pub(crate) mod cid;
+pub(crate) mod gen_disk;
+pub(crate) mod limits;
+pub(crate) mod map;
+pub(crate) mod operations;
+pub(crate) mod passthrough;
+pub(crate) mod queue;
+pub(crate) mod request;
+pub(crate) mod request_queue;
+pub(crate) mod slot;
+pub(crate) mod slots;
+pub(crate) mod status;
+pub(crate) mod tag_set;
+mod vtable;
+
+pub(crate) use self::{
+    batch::{
+        CompletionBatch,
+        RequestList, //
+    },
+    cid::Cid,
+    gen_disk::{
+        BlockDevice,
+        DiskRef,
+        GenDisk,
+        GenDiskBuilder, //
+    },
+    limits::{
+        BlockSize,
+        QueueLimits, //
+    },
+    map::QueueMap,
+    operations::{
+        Operations,
+        TimeoutAction, //
+    },
+    passthrough::{
+        DataDirection,
+        Passthrough, //
+    },
+    queue::Queue,
+    request::{
+        Completed,
+        Expired,
+        IdleRequest,
+        Op,
+        Refused,
+        Request,
+        RequestInfo, //
+    },
+    request_queue::{
+        OwnedRequestQueue,
+        RequestQueue, //
+    },
+    slots::Slots,
+    status::BlkStatus,
+    tag_set::{
+        QueueRef,
+        TagSet,
+        TagSetConfig, //
+    },
+};

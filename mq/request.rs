@@ -1,0 +1,477 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Requests: one value per state, and moves between them.
+
+use super::{
+    status::BlkStatus,
+    CompletionBatch,
+    Operations,
+    Queue, //
+};
+use crate::bindings;
+use core::{
+    marker::PhantomData,
+    mem::ManuallyDrop,
+    ops::Deref,
+    ptr::NonNull, //
+};
+use kernel::{
+    prelude::*,
+    types::Opaque, //
+};
+
+/// The operation of a request (`enum req_op`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Op {
+    /// Read sectors.
+    Read,
+    /// Write sectors.
+    Write,
+    /// Write the volatile cache to the medium.
+    Flush,
+    /// Forget sectors.
+    Discard,
+    /// Write zeroes.
+    WriteZeroes,
+    /// A command of the driver's own that reads data, or has none.
+    DriverIn,
+    /// A command of the driver's own that writes data.
+    DriverOut,
+    /// Anything else, by its number.
+    Other(u8),
+}
+
+/// What can be asked of a request in every state.
+///
+/// # Invariants
+///
+/// The request is live, its private data is initialised, and it belongs to a tag
+/// set of `T`.
+#[repr(transparent)]
+pub(crate) struct RequestInfo<T: Operations>(Opaque<bindings::request>, PhantomData<T>);
+
+impl<T: Operations> RequestInfo<T> {
+    #[inline]
+    fn field(&self) -> *mut bindings::request {
+        self.0.get()
+    }
+
+    /// The raw request, for `dma/`, which maps its memory.
+    #[inline]
+    pub(crate) fn as_raw(&self) -> *mut bindings::request {
+        self.0.get()
+    }
+
+    /// The operation.
+    #[inline]
+    pub(crate) fn op(&self) -> Op {
+        match self.flags() & bindings::REQ_OP_MASK {
+            bindings::req_op_REQ_OP_READ => Op::Read,
+            bindings::req_op_REQ_OP_WRITE => Op::Write,
+            bindings::req_op_REQ_OP_FLUSH => Op::Flush,
+            bindings::req_op_REQ_OP_DISCARD => Op::Discard,
+            bindings::req_op_REQ_OP_WRITE_ZEROES => Op::WriteZeroes,
+            bindings::req_op_REQ_OP_DRV_IN => Op::DriverIn,
+            bindings::req_op_REQ_OP_DRV_OUT => Op::DriverOut,
+            // CAST: an operation has 8 bits.
+            op => Op::Other(op as u8),
+        }
+    }
+
+    #[inline]
+    fn flags(&self) -> u32 {
+        // SAFETY: the request is live (type invariant); nobody writes its flags
+        // while the driver has it.
+        unsafe { (*self.field()).cmd_flags }
+    }
+
+    /// True for a request of the block layer, false for a command of the driver's own.
+    #[inline]
+    pub(crate) fn is_block_io(&self) -> bool {
+        !matches!(self.op(), Op::DriverIn | Op::DriverOut)
+    }
+
+    /// True if data go to the device; the low bit of every operation says so.
+    #[inline]
+    pub(crate) fn is_write(&self) -> bool {
+        self.flags() & 1 != 0
+    }
+
+    /// True if the data must be on the medium when the request ends (`REQ_FUA`).
+    #[inline]
+    pub(crate) fn is_fua(&self) -> bool {
+        self.flags() & bindings::REQ_FUA != 0
+    }
+
+    /// True for a read that nobody waits for yet (`REQ_RAHEAD`).
+    #[inline]
+    pub(crate) fn is_readahead(&self) -> bool {
+        self.flags() & bindings::REQ_RAHEAD != 0
+    }
+
+    /// True if zeroes must be written rather than blocks deallocated
+    /// (`REQ_NOUNMAP`).
+    #[inline]
+    pub(crate) fn is_nounmap(&self) -> bool {
+        self.flags() & bindings::REQ_NOUNMAP != 0
+    }
+
+    /// True if the submitter wants to hear of an error at once (any
+    /// `REQ_FAILFAST_*`).
+    pub(crate) fn is_failfast(&self) -> bool {
+        self.flags()
+            & (bindings::REQ_FAILFAST_DEV
+                | bindings::REQ_FAILFAST_TRANSPORT
+                | bindings::REQ_FAILFAST_DRIVER)
+            != 0
+    }
+
+    /// The first byte of the disk that the request is about.
+    #[inline]
+    pub(crate) fn offset(&self) -> u64 {
+        // SAFETY: as in `flags()`.
+        unsafe { (*self.field()).__sector }.wrapping_shl(bindings::SECTOR_SHIFT)
+    }
+
+    /// How many bytes of the disk the request is about.
+    #[inline]
+    pub(crate) fn len(&self) -> u32 {
+        // SAFETY: as in `flags()`.
+        unsafe { (*self.field()).__data_len }
+    }
+
+    /// True if memory of the host takes part.
+    #[inline]
+    pub(crate) fn has_data(&self) -> bool {
+        self.segments() != 0
+    }
+
+    /// How many physically contiguous segments of memory take part.
+    #[inline]
+    pub(crate) fn segments(&self) -> u16 {
+        // SAFETY: as in `flags()`.
+        unsafe { (*self.field()).nr_phys_segments }
+    }
+
+    /// The tag, below the depth of the queue.
+    #[inline]
+    pub(crate) fn tag(&self) -> usize {
+        // SAFETY: as in `flags()`. CAST: a request that a driver has, has a tag,
+        // so it is not negative; if it were, it would exceed every depth.
+        unsafe { (*self.field()).tag as usize }
+    }
+
+    /// The private data.
+    #[inline]
+    pub(crate) fn data(&self) -> &T::RequestData {
+        // SAFETY: by the type invariant it is initialised, and it lies behind the
+        // request in the same allocation (`TagSet`'s invariant).
+        unsafe { &*pdu::<T>(self.field()) }
+    }
+
+    /// The data of the request queue, that is, of the disk.
+    #[inline]
+    pub(crate) fn queue_data(&self) -> &T::QueueData {
+        // SAFETY: the request queue outlives its requests, and its `queuedata` is
+        // a `T::QueueData` (invariants of `GenDisk` and `OwnedRequestQueue`).
+        unsafe { &*(*(*self.field()).q).queuedata.cast::<T::QueueData>() }
+    }
+
+    /// The hardware queue.
+    #[inline]
+    pub(crate) fn queue(&self) -> &Queue<T> {
+        // SAFETY: a request that a driver has belongs to a hardware context, whose
+        // `driver_data` is the queue that `init_hctx` lent it. The tag set, which
+        // owns the queue, outlives its requests.
+        unsafe { &*(*(*self.field()).mq_hctx).driver_data.cast::<Queue<T>>() }
+    }
+
+    /// Visits each bio of the request: first byte on the disk, length in bytes.
+    pub(crate) fn for_each_bio(&self, mut f: impl FnMut(u64, u32)) {
+        // SAFETY: as in `flags()`.
+        let mut bio = unsafe { (*self.field()).bio };
+        while !bio.is_null() {
+            // SAFETY: the bios of a live request are live, and form a list.
+            let (iter, next) = unsafe { ((*bio).bi_iter, (*bio).bi_next) };
+            f(
+                iter.bi_sector.wrapping_shl(bindings::SECTOR_SHIFT),
+                iter.bi_size,
+            );
+            bio = next;
+        }
+    }
+}
+
+/// The private data of a request lies directly behind it.
+#[inline]
+pub(super) fn pdu<T: Operations>(rq: *mut bindings::request) -> *mut T::RequestData {
+    rq.wrapping_add(1).cast()
+}
+
+/// Makes a move-only request type: a pointer, and a `Deref` to what can be asked.
+macro_rules! request_type {
+    ($(#[$meta:meta])* $name:ident) => {
+        $(#[$meta])*
+        #[must_use = "a request that is dropped ends with an error"]
+        #[repr(transparent)]
+        pub(crate) struct $name<T: Operations>(NonNull<bindings::request>, PhantomData<T>);
+
+        // SAFETY: the value is the only owner of the request; blk-mq lets a
+        // request end on any CPU and in any context, and its data is `Send`.
+        unsafe impl<T: Operations> Send for $name<T> {}
+
+        impl<T: Operations> $name<T> {
+            /// # Safety
+            ///
+            /// `rq` is a live request of a tag set of `T`, in the state that the
+            /// type stands for, and owned by nobody else from now on.
+            #[inline]
+            pub(super) unsafe fn from_raw(rq: NonNull<bindings::request>) -> Self {
+                Self(rq, PhantomData)
+            }
+
+            /// Gives up ownership without ending the request.
+            #[inline]
+            pub(super) fn into_raw(self) -> NonNull<bindings::request> {
+                ManuallyDrop::new(self).0
+            }
+
+            /// The private data, exclusively.
+            #[inline]
+            pub(crate) fn data_mut(&mut self) -> &mut T::RequestData {
+                // SAFETY: this value is the only owner of the request.
+                unsafe { &mut *pdu::<T>(self.0.as_ptr()) }
+            }
+        }
+
+        impl<T: Operations> Deref for $name<T> {
+            type Target = RequestInfo<T>;
+
+            #[inline]
+            fn deref(&self) -> &RequestInfo<T> {
+                // SAFETY: the request is live while this value owns it, and
+                // `RequestInfo` is transparent over it.
+                unsafe { self.0.cast().as_ref() }
+            }
+        }
+    };
+}
+
+request_type! {
+    /// A request that blk-mq handed over and that was not started.
+    ///
+    /// # Invariants
+    ///
+    /// Owned by this value alone, in state `MQ_RQ_IDLE`.
+    IdleRequest
+}
+
+request_type! {
+    /// A started request that the device has not been told of.
+    ///
+    /// # Invariants
+    ///
+    /// Owned by this value alone, in state `MQ_RQ_IN_FLIGHT`, in no slot.
+    Request
+}
+
+request_type! {
+    /// A request that was taken out of its slot: the device is done with it. It
+    /// still has its mapping, which is released before it ends.
+    ///
+    /// # Invariants
+    ///
+    /// Owned by this value alone, and so is the mapping in the slot of its tag.
+    Completed
+}
+
+/// A request that goes back to blk-mq to be given again.
+///
+/// Made only from an idle request, so `queue_rq` cannot say "again" of one that
+/// it has ended or published; one that is dropped ends with an error.
+#[must_use = "it has to be returned from queue_rq"]
+pub(crate) struct Refused<T: Operations>(IdleRequest<T>);
+
+impl<T: Operations> Refused<T> {
+    /// For the return to C, which still has the request.
+    pub(super) fn into_status(self) -> bindings::blk_status_t {
+        self.0.into_raw();
+        bindings::BLK_STS_RESOURCE
+    }
+
+    /// For a list that goes back to C.
+    pub(super) fn into_raw(self) -> NonNull<bindings::request> {
+        self.0.into_raw()
+    }
+}
+
+impl<T: Operations> IdleRequest<T> {
+    /// Starts the request: its time runs from here.
+    #[inline]
+    pub(crate) fn start(self) -> Request<T> {
+        let rq = self.into_raw();
+        // SAFETY: live and idle by the type invariant.
+        unsafe { bindings::blk_mq_start_request(rq.as_ptr()) };
+        // SAFETY: it was ours, and is started now.
+        unsafe { Request::from_raw(rq) }
+    }
+
+    /// True the first time that blk-mq hands this request over, false when it
+    /// comes back after a requeue (`RQF_DONTPREP`). Later calls say false.
+    #[inline]
+    pub(crate) fn take_fresh(&mut self) -> bool {
+        let flags = RequestInfo::field(self);
+        // SAFETY: live, and ours by the type invariant.
+        let fresh = unsafe { (*flags).rq_flags } & bindings::RQF_DONTPREP == 0;
+        if fresh {
+            // SAFETY: as above.
+            unsafe { (*flags).rq_flags |= bindings::RQF_DONTPREP };
+        }
+        fresh
+    }
+
+    /// Ends the request without the device having seen it. Any context.
+    pub(crate) fn end(self, status: BlkStatus) {
+        end_request(self.into_raw(), status);
+    }
+
+    /// Gives the request back; blk-mq tries again when another one ends, or
+    /// after some milliseconds.
+    pub(crate) fn refuse(self) -> Refused<T> {
+        Refused(self)
+    }
+}
+
+impl<T: Operations> Request<T> {
+    /// Ends the request without the device having seen it. Any context.
+    pub(crate) fn end(self, status: BlkStatus) {
+        end_request(self.into_raw(), status);
+    }
+}
+
+impl<T: Operations> Completed<T> {
+    /// Hands the request to the CPU that shall end it: by IPI or softirq, or in
+    /// the batch, or by calling [`Operations::complete`] at once.
+    ///
+    /// `is_error` keeps it out of the batch, whose requests all end with success.
+    #[inline]
+    pub(crate) fn complete(self, batch: &mut CompletionBatch<T>, is_error: bool) {
+        if let Some(rq) = batch.hand_over(self, is_error) {
+            let queue = NonNull::from(rq.queue());
+            // SAFETY: the queue lives as long as the tag set, which outlives this
+            // call; the borrow must not last as long as `rq`, which moves.
+            T::complete(unsafe { queue.as_ref() }, rq);
+        }
+    }
+
+    /// Releases the mapping, and ends the request. Any context.
+    #[inline]
+    pub(crate) fn end(self, status: BlkStatus) {
+        end_request(self.release(), status);
+    }
+
+    /// Releases the mapping, and ends the request with success. Cannot fail.
+    #[inline]
+    pub(crate) fn end_ok(self) {
+        self.end(BlkStatus::Ok);
+    }
+
+    /// Releases the mapping, and gives the request back to blk-mq, which hands it
+    /// over again after about `delay_ms` milliseconds. Any context.
+    pub(crate) fn requeue(self, delay_ms: usize) {
+        let rq = self.release().as_ptr();
+        // SAFETY: the request is live; its queue outlives it.
+        let q = unsafe { (*rq).q };
+        // SAFETY: ours until this call, and not used after it. The queue stays, as
+        // it waits for its requests before it goes.
+        unsafe {
+            bindings::blk_mq_requeue_request(rq, false);
+            bindings::blk_mq_delay_kick_requeue_list(q, delay_ms);
+        }
+    }
+
+    /// Releases the mapping; the request itself remains, and is the caller's.
+    #[inline]
+    fn release(self) -> NonNull<bindings::request> {
+        let queue = self.queue();
+        // SAFETY: this value owns the completed request, and with it the mapping;
+        // it is consumed, so this happens once.
+        if let Some(mapping) = unsafe { queue.slots().take_mapping(self.tag()) } {
+            T::release(queue, mapping);
+        }
+        self.into_raw()
+    }
+
+    /// Releases the mapping of a request that the batch is about to end.
+    #[inline]
+    pub(super) fn release_in_batch(self) {
+        self.release();
+    }
+}
+
+#[inline]
+fn end_request(rq: NonNull<bindings::request>, status: BlkStatus) {
+    // SAFETY: the callers consumed the value that owned `rq`, so this happens
+    // once, to a live request.
+    unsafe { bindings::blk_mq_end_request(rq.as_ptr(), status.as_raw()) };
+}
+
+/// A driver that drops a request has a bug; its submitter hears of it all the
+/// same, with an error, and the log does too.
+#[cold]
+fn dropped(rq: NonNull<bindings::request>, state: &str) {
+    pr_warn!("a {state} request was dropped, it ends with an error\n");
+    end_request(rq, BlkStatus::IoError);
+}
+
+impl<T: Operations> Drop for IdleRequest<T> {
+    fn drop(&mut self) {
+        dropped(self.0, "idle");
+    }
+}
+
+impl<T: Operations> Drop for Request<T> {
+    fn drop(&mut self) {
+        dropped(self.0, "started");
+    }
+}
+
+impl<T: Operations> Drop for Completed<T> {
+    fn drop(&mut self) {
+        // SAFETY: this value owns the request and its mapping, and is going away.
+        let same = unsafe { Completed::<T>::from_raw(self.0) };
+        dropped(same.release(), "completed");
+    }
+}
+
+/// A request whose time is over.
+///
+/// Another CPU may own the request at this very moment, so this shows only what
+/// does not change while it has its tag, and it cannot end anything.
+pub(crate) struct Expired<'a, T: Operations>(&'a RequestInfo<T>);
+
+impl<'a, T: Operations> Expired<'a, T> {
+    pub(super) fn new(rq: &'a RequestInfo<T>) -> Self {
+        Self(rq)
+    }
+
+    /// The tag.
+    pub(crate) fn tag(&self) -> usize {
+        self.0.tag()
+    }
+
+    /// The operation.
+    pub(crate) fn op(&self) -> Op {
+        self.0.op()
+    }
+
+    /// First byte of the disk that the request is about.
+    pub(crate) fn offset(&self) -> u64 {
+        self.0.offset()
+    }
+
+    /// Length in bytes.
+    pub(crate) fn len(&self) -> u32 {
+        self.0.len()
+    }
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Request queues: those of disks, and those that have no disk.
+
+use super::{
+    Operations,
+    QueueLimits,
+    TagSet, //
+};
+use crate::bindings;
+use core::{
+    marker::PhantomData,
+    ops::Deref,
+    ptr::NonNull, //
+};
+use kernel::{
+    error::from_err_ptr,
+    prelude::*,
+    sync::Arc,
+    types::Opaque, //
+};
+
+/// A live request queue (`struct request_queue`) of a tag set of `T`.
+///
+/// # Invariants
+///
+/// Its `queuedata` points to a `T::QueueData` that outlives its requests.
+#[repr(transparent)]
+pub(crate) struct RequestQueue<T: Operations>(Opaque<bindings::request_queue>, PhantomData<T>);
+
+impl<T: Operations> RequestQueue<T> {
+    /// # Safety
+    ///
+    /// `q` is a request queue as the type invariant says, live for `'a`.
+    pub(super) unsafe fn from_raw<'a>(q: *mut bindings::request_queue) -> &'a Self {
+        // SAFETY: by this function's requirements; transparent.
+        unsafe { &*q.cast() }
+    }
+
+    pub(super) fn as_raw(&self) -> *mut bindings::request_queue {
+        self.0.get()
+    }
+
+    /// The most bytes that one request can carry.
+    pub(crate) fn max_bytes(&self) -> u64 {
+        // SAFETY: live; the limits are read without a lock as C does.
+        u64::from(unsafe { (*self.0.get()).limits.max_hw_sectors })
+            .wrapping_shl(bindings::SECTOR_SHIFT)
+    }
+}
+
+/// A request queue without a disk, for commands of the driver's own.
+///
+/// # Invariants
+///
+/// `q` was made by `blk_mq_alloc_queue` with `data` as its `queuedata`.
+pub(crate) struct OwnedRequestQueue<T: Operations> {
+    q: NonNull<bindings::request_queue>,
+    _data: Arc<T::QueueData>,
+    _set: Arc<TagSet<T>>,
+}
+
+// SAFETY: a request queue may be used and released from any thread.
+unsafe impl<T: Operations> Send for OwnedRequestQueue<T> {}
+// SAFETY: as above.
+unsafe impl<T: Operations> Sync for OwnedRequestQueue<T> {}
+
+impl<T: Operations> OwnedRequestQueue<T> {
+    /// Makes a request queue on `set`. May sleep.
+    pub(crate) fn new(
+        set: Arc<TagSet<T>>,
+        limits: &QueueLimits,
+        data: Arc<T::QueueData>,
+    ) -> Result<Self> {
+        let mut raw = limits.to_raw();
+        let queuedata = Arc::as_ptr(&data).cast_mut().cast();
+        // SAFETY: the set is allocated; `raw` is valid for the call, which copies
+        // it; the data are kept as long as the queue.
+        let q = from_err_ptr(unsafe {
+            bindings::blk_mq_alloc_queue(set.as_raw(), &mut raw, queuedata)
+        })?;
+        // INVARIANT: made just now with `data`.
+        Ok(Self {
+            q: NonNull::new(q).ok_or(ENOMEM)?,
+            _data: data,
+            _set: set,
+        })
+    }
+}
+
+impl<T: Operations> Deref for OwnedRequestQueue<T> {
+    type Target = RequestQueue<T>;
+
+    fn deref(&self) -> &RequestQueue<T> {
+        // SAFETY: by the type invariant.
+        unsafe { RequestQueue::from_raw(self.q.as_ptr()) }
+    }
+}
+
+impl<T: Operations> Drop for OwnedRequestQueue<T> {
+    fn drop(&mut self) {
+        // SAFETY: made by `blk_mq_alloc_queue`, and nobody uses it after this.
+        // Destroying waits for its requests, which the driver has ended or ends
+        // within their time-out.
+        unsafe {
+            bindings::blk_mq_destroy_queue(self.q.as_ptr());
+            bindings::blk_put_queue(self.q.as_ptr());
+        }
+    }
+}

@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The admin queue and its commands.
+//!
+//! NVM Express Base Specification 2.0c, 5. It is a queue like the others, with its
+//! own tag set and a request queue without a disk.
+
+use super::{
+    command_data::CommandData,
+    controller::Controller,
+    io::map_if_any,
+    queue::{
+        submit_one,
+        NvmeOperations,
+        Prepared,
+        QueuePair,
+        Submitter, //
+    },
+    ring::Entry,
+    spec::{
+        admin,
+        command::{
+            Command,
+            Query, //
+        },
+        completion::Completion,
+        feature::{
+            FeatureId,
+            QueueCounts, //
+        },
+        ids::{
+            Nsid,
+            QueueId,
+            QueueSize, //
+        },
+        status::Status, //
+    },
+};
+use crate::{
+    dma::{
+        prp::Prps,
+        DmaAddr,
+        DmaStopped,
+        MapError,
+        Mapping, //
+    },
+    mq::{
+        self,
+        BlkStatus,
+        Completed,
+        DataDirection,
+        Expired,
+        IdleRequest,
+        OwnedRequestQueue,
+        Passthrough,
+        Queue,
+        QueueLimits,
+        Refused,
+        TagSet,
+        TimeoutAction, //
+    },
+    os::zeroed, //
+};
+use core::fmt;
+use kernel::{
+    alloc::AllocError,
+    prelude::*,
+    sync::Arc, //
+};
+use zerocopy::{
+    FromBytes,
+    Immutable,
+    IntoBytes,
+    KnownLayout, //
+};
+
+/// The operations of the admin queue.
+pub(crate) struct AdminQueue;
+
+/// The private data of an admin request.
+#[derive(Default)]
+pub(crate) struct AdminData {
+    common: CommandData,
+    /// The memory of the queue that the command creates.
+    queue: Option<DmaAddr>,
+}
+
+impl AsMut<CommandData> for AdminData {
+    fn as_mut(&mut self) -> &mut CommandData {
+        &mut self.common
+    }
+}
+
+impl NvmeOperations for AdminQueue {}
+
+#[vtable]
+impl mq::Operations for AdminQueue {
+    type TagSetData = ();
+    type Queue = QueuePair;
+    type QueueData = AdminOwner;
+    type RequestData = AdminData;
+    type Mapping = Mapping;
+    type Completion<'a> = Entry<'a>;
+    type DmaStopped = DmaStopped;
+    const REQUEST_DATA_BUDGET: usize = 2 * CommandData::SIZE;
+
+    fn queue_rq(
+        queue: &Queue<Self>,
+        _owner: &AdminOwner,
+        rq: IdleRequest<Self>,
+        last: bool,
+    ) -> Result<(), Refused<Self>> {
+        let Some(command) = rq.data().common.command().copied() else {
+            rq.end(BlkStatus::NotSupported);
+            return Ok(());
+        };
+        let mapped = match rq.data().queue {
+            Some(addr) => Ok((Prps::from_addrs(addr, None), Mapping::none())),
+            None => map_if_any(queue, &rq),
+        };
+        match mapped {
+            Ok((prps, mapping)) => submit_one(
+                queue,
+                rq.start(),
+                Prepared {
+                    command,
+                    prps,
+                    mapping,
+                },
+                last,
+            ),
+            Err(MapError::Busy) => return Err(rq.refuse()),
+            Err(MapError::Invalid) => rq.end(BlkStatus::IoError),
+        }
+        Ok(())
+    }
+
+    fn commit_rqs(queue: &Queue<Self>) {
+        Submitter::new(queue).commit();
+    }
+
+    fn complete(_queue: &Queue<Self>, rq: Completed<Self>) {
+        // Whoever sent the command judges its status.
+        rq.end_ok();
+    }
+
+    fn release(queue: &Queue<Self>, mapping: Mapping) {
+        queue.mapper().unmap(mapping);
+    }
+
+    fn timeout(queue: &Queue<Self>, owner: &AdminOwner, rq: Expired<'_, Self>) -> TimeoutAction {
+        owner.0.expired(
+            queue.id(),
+            format_args!("admin command with tag {}, {} bytes", rq.tag(), rq.len()),
+        );
+        TimeoutAction::ResetTimer
+    }
+}
+
+/// Whose admin queue it is.
+pub(crate) struct AdminOwner(pub(crate) Arc<Controller>);
+
+/// Why an admin command brought nothing.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum AdminError {
+    /// The controller refused it.
+    Status(Status),
+    /// It did not get to the controller, or no answer came back.
+    Kernel(Error),
+}
+
+impl From<Error> for AdminError {
+    fn from(error: Error) -> Self {
+        Self::Kernel(error)
+    }
+}
+
+impl From<AllocError> for AdminError {
+    fn from(_: AllocError) -> Self {
+        Self::Kernel(ENOMEM)
+    }
+}
+
+impl From<AdminError> for Error {
+    fn from(error: AdminError) -> Self {
+        match error {
+            AdminError::Status(_) => EIO,
+            AdminError::Kernel(error) => error,
+        }
+    }
+}
+
+impl fmt::Display for AdminError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Status(status) => status.fmt(f),
+            Self::Kernel(error) => write!(f, "error {}", error.to_errno()),
+        }
+    }
+}
+
+/// The admin queue of a controller, for those who send commands. All methods sleep,
+/// no longer than the command's time-out and what dealing with it takes.
+pub(crate) struct Admin {
+    queue: OwnedRequestQueue<AdminQueue>,
+}
+
+impl Admin {
+    /// The request queue on an admin tag set. `limits` are those of a transfer.
+    pub(crate) fn new(
+        set: Arc<TagSet<AdminQueue>>,
+        limits: &QueueLimits,
+        controller: Arc<Controller>,
+    ) -> Result<Arc<Self>> {
+        let owner = Arc::new(AdminOwner(controller), GFP_KERNEL)?;
+        Ok(Arc::new(
+            Self {
+                queue: OwnedRequestQueue::new(set, limits, owner)?,
+            },
+            GFP_KERNEL,
+        )?)
+    }
+
+    /// Makes a request for `command`.
+    fn request(
+        &self,
+        command: Command,
+        direction: DataDirection,
+        timeout_ms: u32,
+    ) -> Result<Passthrough<'_, AdminQueue>> {
+        Passthrough::new(
+            &self.queue,
+            direction,
+            timeout_ms,
+            AdminData {
+                common: CommandData::for_command(command),
+                queue: None,
+            },
+        )
+    }
+
+    /// Sends a command of a user, with `len` bytes at `address`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Passthrough::execute_user`]; an NVMe status is no error here.
+    pub(crate) fn user(
+        &self,
+        command: Command,
+        direction: DataDirection,
+        timeout_ms: u32,
+        address: usize,
+        len: usize,
+    ) -> Result<Completion> {
+        let request = self.request(command, direction, timeout_ms)?;
+        let data = if len == 0 {
+            request.execute()?
+        } else {
+            request.execute_user(address, len)?
+        };
+        data.common.completion().ok_or(EIO)
+    }
+
+    /// Sends a command that has no data.
+    pub(crate) fn execute(&self, command: Command) -> Result<Completion, AdminError> {
+        let data = self.request(command, DataDirection::In, 0)?.execute()?;
+        judge(data.common.completion())
+    }
+
+    /// Sends a command whose data are a `T`.
+    pub(crate) fn query<T>(&self, query: Query<T>) -> Result<KBox<T>, AdminError>
+    where
+        T: FromBytes + IntoBytes + Immutable + KnownLayout,
+    {
+        let mut reply = zeroed::boxed::<T>()?;
+        let data = self
+            .request(*query.command(), DataDirection::In, 0)?
+            .execute_kernel(reply.as_mut_bytes())?;
+        judge(data.common.completion())?;
+        Ok(reply)
+    }
+
+    /// Asks for `wanted` pairs of I/O queues (Set Features, FID 07h) and returns how
+    /// many there may be.
+    pub(crate) fn set_queue_count(&self, wanted: u32) -> Result<u32, AdminError> {
+        let value = QueueCounts::pairs(wanted).to_dword();
+        let completion = self.execute(admin::set_features(
+            FeatureId::NUMBER_OF_QUEUES,
+            Nsid::NONE,
+            value,
+        ))?;
+        Ok(QueueCounts::from_dword(completion.dw0()).usable_pairs())
+    }
+
+    /// Creates an I/O completion queue, then the submission queue that uses it.
+    pub(crate) fn create_queue_pair(
+        &self,
+        id: QueueId,
+        size: QueueSize,
+        vector: u16,
+        completions: DmaAddr,
+        submissions: DmaAddr,
+    ) -> Result<(), AdminError> {
+        let signal = admin::CompletionSignal::Interrupt(vector);
+        self.create(admin::create_io_cq(id, size, signal), completions)?;
+        self.create(
+            admin::create_io_sq(id, size, id, admin::QueuePriority::Medium),
+            submissions,
+        )
+    }
+
+    fn create(&self, command: Command, memory: DmaAddr) -> Result<(), AdminError> {
+        let request = Passthrough::new(
+            &self.queue,
+            DataDirection::In,
+            0,
+            AdminData {
+                common: CommandData::for_command(command),
+                queue: Some(memory),
+            },
+        )?;
+        judge(request.execute()?.common.completion()).map(|_| ())
+    }
+}
+
+/// Tells success from failure.
+fn judge(completion: Option<Completion>) -> Result<Completion, AdminError> {
+    match completion {
+        Some(completion) if completion.status.is_success() => Ok(completion),
+        Some(completion) => Err(AdminError::Status(completion.status)),
+        None => Err(AdminError::Kernel(EIO)),
+    }
+}
+

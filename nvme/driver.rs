@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The PCI driver: which devices it takes, and how it gets and gives them.
+
+use super::controller::Controller;
+use crate::{
+    os::{
+        globals,
+        params, //
+    },
+    pci::{
+        self,
+        driver::{
+            disable,
+            is_claimed_by_override,
+            set_dma, //
+        },
+        Lease, //
+    },
+};
+use kernel::{
+    device::Core,
+    pci::{
+        Device,
+        DeviceId,
+        IdTable, //
+    },
+    prelude::*,
+    sync::Arc, //
+};
+
+/// NVMe over PCIe: mass storage, non-volatile memory, NVM Express I/O controller.
+const CLASS_NVME: u32 = 0x010802;
+
+/// The driver.
+pub(crate) struct NvmeDriver;
+
+kernel::pci_device_table!(
+    PCI_TABLE,
+    <NvmeDriver as pci::Driver>::IdInfo,
+    [(DeviceId::from_class(CLASS_NVME, 0xff_ffff), ())]
+);
+
+impl pci::Driver for NvmeDriver {
+    type IdInfo = ();
+    type Data = Arc<Controller>;
+    const ID_TABLE: IdTable<Self::IdInfo> = &PCI_TABLE;
+
+    fn probe(dev: &Device<Core<'_>>, lease: Lease, _info: Option<&()>) -> Result<Self::Data> {
+        // The C driver matches the same class, and a machine's root disk may depend on
+        // who is first. Without a word of the administrator it is not us.
+        if !params::claim_all() && !is_claimed_by_override(dev) {
+            return Err(ENODEV);
+        }
+        let globals = globals::get().ok_or(ENODEV)?;
+        dev.enable_device_mem()?;
+        dev.set_master();
+        set_dma(dev, 4096)
+            .and_then(|()| Controller::new(lease, globals))
+            .inspect_err(|_| disable(dev))
+    }
+
+    fn remove(dev: &Device<Core<'_>>, data: &Self::Data) {
+        data.give_back();
+        disable(dev);
+    }
+
+    fn shutdown(data: &Self::Data) {
+        data.shut_down();
+    }
+}

@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What is acquired of a device, and how it is taken back.
+
+use super::{
+    admin::{
+        Admin,
+        AdminQueue, //
+    },
+    controller::Controller,
+    io::{
+        IoQueues,
+        QueueAffinity, //
+    },
+    queue::{
+        Completer,
+        NvmeOperations,
+        QueuePair, //
+    },
+    registers::Registers,
+    ring::CompletionRing,
+    spec::{
+        ids::{
+            QueueId,
+            QueueSize, //
+        },
+        regs::Aqa, //
+    },
+};
+use crate::{
+    dma::{
+        mapper,
+        DmaStopped, //
+    },
+    mq::{
+        self,
+        BlkStatus,
+        QueueLimits,
+        QueueRef,
+        TagSet,
+        TagSetConfig, //
+    },
+    os::{
+        params,
+        wait::poll_until, //
+    },
+    pci::{
+        IrqRegistration,
+        Lease,
+        Vectors, //
+    },
+};
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
+
+/// Entries of the admin queue, if the controller allows as many.
+const ADMIN_ENTRIES: u32 = 32;
+
+/// One fewer than the entries can be outstanding, and one of them is kept for an
+/// asynchronous event request.
+const ADMIN_KEPT: u32 = 2;
+
+/// The device as this driver has it, from probe until it is given back.
+pub(crate) struct Hardware {
+    lease: Lease,
+    registers: Arc<Registers>,
+    admin_set: Arc<TagSet<AdminQueue>>,
+    admin_irq: Option<IrqRegistration<Completer<AdminQueue>>>,
+    io_set: Option<Arc<TagSet<IoQueues>>>,
+    io_irqs: KVec<IrqRegistration<Completer<IoQueues>>>,
+}
+
+impl Hardware {
+    /// Resets the controller, and brings it up with an admin queue. May sleep, twice
+    /// CAP.TO at most.
+    pub(crate) fn new(lease: Lease, registers: Arc<Registers>, instance: u32) -> Result<Self> {
+        // A controller that somebody left running still knows his queues.
+        drop(registers.disable()?);
+        let max = registers.cap().max_queue_size().ok_or(EINVAL)?;
+        let size = QueueSize::new(ADMIN_ENTRIES.min(max.entries())).ok_or(EINVAL)?;
+        let pair = QueuePair::new(&lease, &registers, QueueId::ADMIN, size)?;
+        let admin_set = TagSet::new(
+            TagSetConfig {
+                depth: size.entries().saturating_sub(ADMIN_KEPT).max(1),
+                reserved_tags: 0,
+                timeout_ms: params::admin_timeout().saturating_mul(1000),
+                numa_node: lease.numa_node(),
+                cid_generation: true,
+            },
+            [Ok(pair)],
+            (),
+        )?;
+        let queue = admin_set.queue_ref(0).ok_or(EINVAL)?;
+        let ring = CompletionRing::new(
+            lease.clone(),
+            size,
+            registers.completion_head(QueueId::ADMIN)?,
+        )?;
+        let completer = Completer::new(ring, queue);
+        let aqa = Aqa::new(size, size).ok_or(EINVAL)?;
+        let acq = completer.dma_addr();
+        let vectors = Vectors::new(lease.clone(), 1, 1)?;
+        let this = Self {
+            admin_irq: Some(IrqRegistration::new(vectors, 0, instance, 0, completer)?),
+            lease,
+            registers,
+            admin_set,
+            io_set: None,
+            io_irqs: KVec::new(),
+        };
+        let queue = this.admin_set.queue(0).ok_or(EINVAL)?;
+        this.registers
+            .enable(aqa, queue.submission_addr(), acq)
+            .inspect_err(|error| dev_err!(this.lease.device(), "cannot enable: {}\n", format_args!("{error}")))?;
+        queue.set_open(true);
+        Ok(this)
+    }
+
+    /// A request queue for admin commands.
+    pub(crate) fn admin(&self, controller: Arc<Controller>) -> Result<Arc<Admin>> {
+        let limits = QueueLimits::transfer(
+            mapper::MAX_BYTES,
+            mapper::MAX_SEGMENTS as u16,
+            mapper::PAGE_MASK,
+        );
+        Admin::new(self.admin_set.clone(), &limits, controller)
+    }
+
+    /// The registers.
+    pub(crate) fn registers(&self) -> &Arc<Registers> {
+        &self.registers
+    }
+
+    /// The function.
+    pub(crate) fn lease(&self) -> &Lease {
+        &self.lease
+    }
+
+    /// The tag set of the I/O queues, once there is one.
+    pub(crate) fn io_set(&self) -> Option<Arc<TagSet<IoQueues>>> {
+        self.io_set.clone()
+    }
+
+    /// True if the device does not answer any more.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.lease.is_disconnected() || self.registers.csts().is_gone()
+    }
+
+    /// How many queue pairs there are, the admin queue included.
+    pub(crate) fn queue_count(&self) -> usize {
+        self.io_irqs.len().saturating_add(1)
+    }
+
+    /// How many entries each I/O queue has; 0 if there is none.
+    pub(crate) fn io_entries(&self) -> u32 {
+        self.io_set
+            .as_ref()
+            .and_then(|set| set.queue(0))
+            .map_or(0, |queue| queue.entries())
+    }
+
+    /// Keeps new I/O out, and waits until what the controller has is done, `limit_ms`
+    /// milliseconds at most. May sleep.
+    pub(crate) fn quiet_down(&self, limit_ms: u32) {
+        if let Some(set) = &self.io_set {
+            set.quiesce();
+            poll_until(limit_ms, || {
+                set.queues()
+                    .all(|queue| queue.slots().is_empty())
+                    .then_some(())
+            });
+            close(set);
+            set.unquiesce();
+        }
+    }
+
+    /// How many I/O queues to ask the controller for: one for each possible CPU, and
+    /// no more than have doorbells.
+    pub(crate) fn wanted_io_queues(&self) -> u32 {
+        mq::map::possible_queues().clamp(1, u32::from(self.registers.last_queue()).max(1))
+    }
+
+    /// Makes up to `count` I/O queues on the host: vectors, rings, tag set. The
+    /// controller does not know of them yet. Returns how many.
+    pub(crate) fn make_io_queues(&mut self, instance: u32, count: u32) -> Result<u32> {
+        // The admin queue moves to the first vector of the new set.
+        let admin = self.admin_irq.take().ok_or(ENODEV)?.into_handler();
+        let vectors = Vectors::new(self.lease.clone(), count.saturating_add(1), 1)?;
+        self.admin_irq = Some(IrqRegistration::new(
+            vectors.clone(),
+            0,
+            instance,
+            0,
+            admin,
+        )?);
+        let own_vectors = vectors.count() > 1;
+        let count = count.min(vectors.count().saturating_sub(1).max(1));
+
+        let max = self.registers.cap().max_queue_size().ok_or(EINVAL)?;
+        let entries = params::io_queue_depth().clamp(2, 4095).min(max.entries());
+        let size = QueueSize::new(entries).ok_or(EINVAL)?;
+        let pairs = (1..=count).map(|id| {
+            QueuePair::new(
+                &self.lease,
+                &self.registers,
+                QueueId::new(u16::try_from(id)?),
+                size,
+            )
+        });
+        let set = TagSet::new(
+            TagSetConfig {
+                depth: entries.wrapping_sub(1),
+                reserved_tags: 0,
+                timeout_ms: params::io_timeout().saturating_mul(1000),
+                numa_node: self.lease.numa_node(),
+                cid_generation: true,
+            },
+            pairs,
+            QueueAffinity {
+                lease: self.lease.clone(),
+                first_vector: own_vectors.then_some(1),
+            },
+        )?;
+        for index in 0..count {
+            // CAST: widening.
+            let queue: QueueRef<IoQueues> = set.queue_ref(index as usize).ok_or(EINVAL)?;
+            let head = self.registers.completion_head(queue.id())?;
+            let ring = CompletionRing::new(self.lease.clone(), size, head)?;
+            let id = index.wrapping_add(1);
+            self.io_irqs.push(
+                IrqRegistration::new(
+                    vectors.clone(),
+                    if own_vectors { id } else { 0 },
+                    instance,
+                    id,
+                    Completer::new(ring, queue),
+                )?,
+                GFP_KERNEL,
+            )?;
+        }
+        self.io_set = Some(set);
+        Ok(count)
+    }
+
+    /// What the controller has to be told of I/O queue `index`, which is then open.
+    pub(crate) fn io_queue(&self, index: usize) -> Option<IoQueueMemory> {
+        let queue = self.io_set.as_ref()?.queue_ref(index)?;
+        let irq = self.io_irqs.get(index)?;
+        Some(IoQueueMemory {
+            completions: irq.with_masked(|completer| completer.dma_addr()),
+            submissions: queue.submission_addr(),
+            // CAST: vectors of MSI-X have 11 bits.
+            vector: irq.index() as u16,
+            size: QueueSize::new(queue.entries())?,
+            id: queue.id(),
+        })
+    }
+
+    /// Lets submitters in to I/O queue `index`, which the controller knows now.
+    pub(crate) fn open_io_queue(&self, index: usize) {
+        if let Some(queue) = self.io_set.as_ref().and_then(|set| set.queue_ref(index)) {
+            queue.set_open(true);
+        }
+    }
+
+    /// Forgets the I/O queues; the controller has been told of none, or has none.
+    pub(crate) fn drop_io_queues(&mut self) {
+        self.io_irqs.clear();
+        self.io_set = None;
+    }
+
+    /// Stops the controller, then ends every request that it had. Order: keep
+    /// submitters out, stop the device (with proof), free the interrupts, read the
+    /// completions that were still written, take the other requests back. May sleep.
+    ///
+    /// Returns false if the device could not be stopped; then nothing ended, as it may
+    /// still write to the memory of each.
+    pub(crate) fn stop(&mut self) -> bool {
+        self.admin_set.quiesce();
+        if let Some(set) = &self.io_set {
+            set.quiesce();
+        }
+        close(&self.admin_set);
+        if let Some(set) = &self.io_set {
+            close(set);
+        }
+        let stopped = self.registers.stop(&self.lease);
+        if let Some(stopped) = &stopped {
+            for irq in self.io_irqs.drain_all() {
+                irq.into_handler().finish(stopped, |rq| rq.end(BlkStatus::IoError));
+            }
+            if let Some(irq) = self.admin_irq.take() {
+                irq.into_handler().finish(stopped, |rq| rq.end(BlkStatus::IoError));
+            }
+            take_back(&self.admin_set, stopped);
+            if let Some(set) = &self.io_set {
+                take_back(set, stopped);
+            }
+        }
+        self.admin_set.unquiesce();
+        if let Some(set) = &self.io_set {
+            set.unquiesce();
+        }
+        stopped.is_some()
+    }
+}
+
+/// The addresses and numbers by which the controller is told of a queue pair.
+pub(crate) struct IoQueueMemory {
+    /// The identifier of both queues.
+    pub(crate) id: QueueId,
+    /// Their entries.
+    pub(crate) size: QueueSize,
+    /// The interrupt vector.
+    pub(crate) vector: u16,
+    /// The memory of the completion queue.
+    pub(crate) completions: crate::dma::DmaAddr,
+    /// The memory of the submission queue.
+    pub(crate) submissions: crate::dma::DmaAddr,
+}
+
+/// Keeps submitters out of all queues of a set.
+fn close<T: NvmeOperations>(set: &TagSet<T>) {
+    for queue in set.queues() {
+        queue.set_open(false);
+    }
+}
+
+/// Ends what is left of queues that have no interrupt handler, and waits for requests
+/// that were handed to other CPUs.
+fn take_back<T: NvmeOperations>(set: &TagSet<T>, stopped: &DmaStopped) {
+    for queue in set.queues() {
+        queue
+            .slots()
+            .drain(stopped, |rq| rq.end(BlkStatus::IoError));
+    }
+    set.wait_completed();
+}

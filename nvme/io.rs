@@ -1,0 +1,390 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The data path.
+//!
+//! Nothing here allocates, counts references or sleeps; one lock is taken for each
+//! command, or for each run of commands that blk-mq hands over together.
+
+use super::{
+    command_data::CommandData,
+    namespace::Namespace,
+    queue::{
+        reject,
+        submit_one,
+        NvmeOperations,
+        Prepared,
+        QueuePair,
+        Submitter, //
+    },
+    ring::Entry,
+    spec::{
+        command::Command,
+        io::{
+            self,
+            DsmRange,
+            IoControl,
+            Transfer, //
+        },
+        lba::{
+            BlockCount,
+            LbaRange, //
+        },
+        status::{
+            BlockStatus,
+            Status, //
+        },
+    },
+};
+use crate::{
+    dma::{
+        prp::Prps,
+        DmaStopped,
+        MapError,
+        Mapping, //
+    },
+    mq::{
+        self,
+        BlkStatus,
+        Completed,
+        Expired,
+        IdleRequest,
+        Op,
+        Queue,
+        QueueMap,
+        Refused,
+        Request,
+        RequestInfo,
+        RequestList,
+        TimeoutAction, //
+    },
+    os::{
+        log,
+        params, //
+    },
+    pci::Lease, //
+};
+use kernel::prelude::*;
+use zerocopy::IntoBytes;
+
+/// The operations of the I/O queues.
+pub(crate) struct IoQueues;
+
+/// How the vectors of a tag set's queues are found.
+pub(crate) struct QueueAffinity {
+    /// The function.
+    pub(crate) lease: Lease,
+    /// The vector of the first queue, if each queue has one of its own.
+    pub(crate) first_vector: Option<u32>,
+}
+
+/// Why a request was not sent.
+enum NotSent {
+    /// It goes back to blk-mq.
+    Later,
+    /// It ends.
+    Never(BlkStatus),
+}
+
+impl From<MapError> for NotSent {
+    fn from(error: MapError) -> Self {
+        match error {
+            MapError::Busy => Self::Later,
+            MapError::Invalid => Self::Never(BlkStatus::IoError),
+        }
+    }
+}
+
+impl NvmeOperations for IoQueues {}
+
+#[vtable]
+impl mq::Operations for IoQueues {
+    type TagSetData = QueueAffinity;
+    type Queue = QueuePair;
+    type QueueData = Namespace;
+    type RequestData = CommandData;
+    type Mapping = Mapping;
+    type Completion<'a> = Entry<'a>;
+    type DmaStopped = DmaStopped;
+    const REQUEST_DATA_BUDGET: usize = CommandData::SIZE;
+
+    #[inline]
+    fn queue_rq(
+        queue: &Queue<Self>,
+        ns: &Namespace,
+        mut rq: IdleRequest<Self>,
+        last: bool,
+    ) -> Result<(), Refused<Self>> {
+        match prepare(queue, ns, &mut rq) {
+            Ok(prepared) => submit_one(queue, rq.start(), prepared, last),
+            Err(NotSent::Later) => return Err(rq.refuse()),
+            Err(NotSent::Never(status)) => rq.end(status),
+        }
+        Ok(())
+    }
+
+    fn queue_rqs(list: &mut RequestList<'_, Self>) {
+        let mut next = list.pop();
+        while let Some(first) = next.take() {
+            next = queue_run(first, list);
+        }
+    }
+
+    fn commit_rqs(queue: &Queue<Self>) {
+        Submitter::new(queue).commit();
+    }
+
+    #[inline]
+    fn complete(_queue: &Queue<Self>, rq: Completed<Self>) {
+        let status = rq.data().status();
+        if status.is_success() || !rq.is_block_io() {
+            // The status of a user's command is the user's to judge.
+            rq.end_ok();
+        } else {
+            failed(rq, status);
+        }
+    }
+
+    #[inline]
+    fn release(queue: &Queue<Self>, mapping: Mapping) {
+        queue.mapper().unmap(mapping);
+    }
+
+    fn timeout(queue: &Queue<Self>, ns: &Namespace, rq: Expired<'_, Self>) -> TimeoutAction {
+        ns.controller().expired(
+            queue.id(),
+            format_args!("{:?} at byte {}, {} bytes", rq.op(), rq.offset(), rq.len()),
+        );
+        TimeoutAction::ResetTimer
+    }
+
+    fn map_queues(affinity: &QueueAffinity, map: &mut QueueMap<'_>) {
+        match affinity.first_vector {
+            Some(first) => map.by_irq_affinity(affinity.lease.device(), first),
+            None => map.spread(),
+        }
+    }
+}
+
+/// Submits `first` and those that follow it in the list and go to the same queue,
+/// under one lock and with one doorbell. Returns the first that goes elsewhere.
+fn queue_run(
+    first: IdleRequest<IoQueues>,
+    list: &mut RequestList<'_, IoQueues>,
+) -> Option<IdleRequest<IoQueues>> {
+    /// Requests end outside of the lock, since who hears of it may submit more.
+    enum Aside {
+        Ended(IdleRequest<IoQueues>, BlkStatus),
+        Rejected(Request<IoQueues>, Mapping),
+    }
+
+    let queue = list.queue_of(&first);
+    let mut aside = None;
+    let mut next = Some(first);
+    let mut submitter = Submitter::new(queue);
+    while let Some(mut rq) = next.take() {
+        if !core::ptr::eq(rq.queue(), queue) {
+            next = Some(rq);
+            break;
+        }
+        let prepared = prepare(queue, list.queue_data_of(&rq), &mut rq);
+        match prepared {
+            Ok(prepared) => {
+                if let Err((rq, mapping)) = submitter.submit(rq.start(), prepared) {
+                    aside = Some(Aside::Rejected(rq, mapping));
+                }
+            }
+            Err(NotSent::Later) => list.give_back(rq.refuse()),
+            Err(NotSent::Never(status)) => aside = Some(Aside::Ended(rq, status)),
+        }
+        next = list.pop();
+        if aside.is_some() {
+            break;
+        }
+    }
+    submitter.commit();
+    drop(submitter);
+    match aside {
+        None => {}
+        Some(Aside::Ended(rq, status)) => rq.end(status),
+        Some(Aside::Rejected(rq, mapping)) => reject(queue, rq, mapping),
+    }
+    next
+}
+
+/// Makes the command of a request, and maps its data.
+#[inline]
+fn prepare(
+    queue: &QueuePair,
+    ns: &Namespace,
+    rq: &mut IdleRequest<IoQueues>,
+) -> Result<Prepared, NotSent> {
+    match rq.op() {
+        Op::Read => transfer(queue, ns, rq, Transfer::Read),
+        Op::Write => transfer(queue, ns, rq, Transfer::Write),
+        op => prepare_other(queue, ns, rq, op),
+    }
+}
+
+/// Read or write: the fast path.
+#[inline]
+fn transfer(
+    queue: &QueuePair,
+    ns: &Namespace,
+    rq: &mut IdleRequest<IoQueues>,
+    what: Transfer,
+) -> Result<Prepared, NotSent> {
+    if rq.take_fresh() {
+        rq.data_mut().retries = 0;
+    }
+    let range = blocks(ns, rq).ok_or(NotSent::Never(BlkStatus::Invalid))?;
+    let mut how = ns.io_control();
+    if rq.is_fua() {
+        how = how.fua();
+    }
+    if rq.is_readahead() {
+        how = how.prefetch();
+    }
+    let (prps, mapping) = queue.mapper().map(rq)?;
+    Ok(Prepared {
+        command: io::transfer(what, ns.nsid(), range, how),
+        prps,
+        mapping,
+    })
+}
+
+/// The logical blocks that a request is about.
+#[inline]
+fn blocks(ns: &Namespace, rq: &RequestInfo<IoQueues>) -> Option<LbaRange> {
+    // CAST: fewer blocks than bytes, which have 32 bits.
+    Some(LbaRange {
+        start: ns.lba_size().blocks_in(rq.offset()),
+        blocks: BlockCount::new(ns.lba_size().blocks_in(u64::from(rq.len())) as u32)?,
+    })
+}
+
+#[inline(never)]
+fn prepare_other(
+    queue: &QueuePair,
+    ns: &Namespace,
+    rq: &mut IdleRequest<IoQueues>,
+    op: Op,
+) -> Result<Prepared, NotSent> {
+    if rq.take_fresh() && rq.is_block_io() {
+        *rq.data_mut() = CommandData::default();
+    }
+    let command = match op {
+        Op::Flush => io::flush(ns.nsid()),
+        Op::WriteZeroes => {
+            let range = blocks(ns, rq).ok_or(NotSent::Never(BlkStatus::Invalid))?;
+            let deallocate = ns.zeroes_by_deallocation() && !rq.is_nounmap();
+            io::write_zeroes(ns.nsid(), range, ns.io_control(), deallocate)
+        }
+        Op::Discard => return discard(queue, ns, rq),
+        Op::DriverIn | Op::DriverOut => {
+            *rq.data().command().ok_or(NotSent::Never(BlkStatus::Invalid))?
+        }
+        Op::Read | Op::Write | Op::Other(_) => {
+            return Err(NotSent::Never(BlkStatus::NotSupported))
+        }
+    };
+    let (prps, mapping) = map_if_any(queue, rq)?;
+    Ok(Prepared {
+        command,
+        prps,
+        mapping,
+    })
+}
+
+/// Maps the data of a request, if it has any.
+pub(super) fn map_if_any<T: NvmeOperations>(
+    queue: &QueuePair,
+    rq: &RequestInfo<T>,
+) -> Result<(Prps, Mapping), MapError> {
+    if rq.has_data() && rq.len() != 0 && !matches!(rq.op(), Op::WriteZeroes | Op::Flush) {
+        queue.mapper().map(rq)
+    } else {
+        Ok((Prps::NONE, Mapping::none()))
+    }
+}
+
+/// Dataset Management with a range for each bio of the request.
+///
+/// The ranges are written to a page of the queue's own, all of it, since there are
+/// devices that read all of it whatever the number of ranges is.
+fn discard(
+    queue: &QueuePair,
+    ns: &Namespace,
+    rq: &RequestInfo<IoQueues>,
+) -> Result<Prepared, NotSent> {
+    let mut count = 0usize;
+    let (prps, mapping) = queue.mapper().map_page(|page| {
+        let mut places = page.chunks_exact_mut(size_of::<DsmRange>());
+        rq.for_each_bio(|offset, len| {
+            let blocks = ns.lba_size().blocks_in(u64::from(len));
+            // CAST: fewer blocks than bytes, which have 32 bits.
+            let range = DsmRange::new(ns.lba_size().blocks_in(offset), blocks as u32);
+            count = count.wrapping_add(1);
+            if let Some(place) = places.next() {
+                place.copy_from_slice(range.as_bytes());
+            }
+        });
+    })?;
+    match io::deallocate(ns.nsid(), count) {
+        Some(command) => Ok(Prepared {
+            command,
+            prps,
+            mapping,
+        }),
+        None => {
+            queue.mapper().unmap(mapping);
+            Err(NotSent::Never(BlkStatus::Invalid))
+        }
+    }
+}
+
+/// A command failed: tries it again, or ends its request with what that means.
+#[cold]
+fn failed(mut rq: Completed<IoQueues>, status: Status) {
+    let retries = rq.data().retries;
+    let retry = status.is_retryable()
+        && !rq.is_failfast()
+        && u32::from(retries) < params::max_retries()
+        && rq.queue_data().controller().is_serving();
+    if retry {
+        rq.data_mut().retries = retries.saturating_add(1);
+        let delay = rq.queue_data().controller().retry_delay_ms(status);
+        rq.requeue(delay);
+        return;
+    }
+    if log::may_print() {
+        let ns = rq.queue_data();
+        pr_err!(
+            "{}: {}\n",
+            ns.name(),
+            format_args!(
+                "{:?} of {} bytes at byte {}, queue {}: {status}, after {retries} retries",
+                rq.op(),
+                rq.len(),
+                rq.offset(),
+                rq.queue().id(),
+            )
+        );
+    }
+    rq.end(to_blk_status(status));
+}
+
+fn to_blk_status(status: Status) -> BlkStatus {
+    match status.block_status() {
+        BlockStatus::Ok => BlkStatus::Ok,
+        BlockStatus::NoSpace => BlkStatus::NoSpace,
+        BlockStatus::Target => BlkStatus::Target,
+        BlockStatus::NotSupported => BlkStatus::NotSupported,
+        BlockStatus::Medium => BlkStatus::Medium,
+        BlockStatus::Protection => BlkStatus::Protection,
+        BlockStatus::ReservationConflict => BlkStatus::ReservationConflict,
+        BlockStatus::Transport => BlkStatus::Transport,
+        BlockStatus::ZoneActiveResource => BlkStatus::ZoneActiveResource,
+        BlockStatus::ZoneOpenResource => BlkStatus::ZoneOpenResource,
+        BlockStatus::IoError => BlkStatus::IoError,
+    }
+}

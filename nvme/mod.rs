@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The NVMe driver, without a line of unsafe code.
+//!
+//! | file | what |
+//! |---|---|
+//! | [`spec`] | the specification as types, pure |
+//! | [`driver`] | the PCI driver: probe, remove, shutdown |
+//! | [`controller`] | a controller and its life |
+//! | [`state`] | the states of a controller |
+//! | [`registers`] | controller properties, and bounded waits for them |
+//! | [`ring`] | submission and completion queues in memory |
+//! | [`queue`] | a queue pair: rings, lock, mapper, interrupt handler |
+//! | [`command_data`] | what a request carries privately |
+//! | [`io`] | the data path |
+//! | [`admin`] | the admin queue and its commands |
+//! | [`hardware`] | what is acquired of the device, and taken back |
+//! | [`namespace`] | namespaces as disks |
+//! | [`ioctl`] | commands of users, and who may send them |
+//! | [`sysfs`] | attributes |
+#![forbid(unsafe_code)]
+
+pub(crate) mod admin;
+pub(crate) mod command_data;
+pub(crate) mod controller;
+pub(crate) mod driver;
+pub(crate) mod hardware;
+pub(crate) mod io;
+pub(crate) mod ioctl;
+pub(crate) mod namespace;
+pub(crate) mod queue;
+pub(crate) mod registers;
+pub(crate) mod ring;
+pub(crate) mod spec;
+pub(crate) mod state;
+pub(crate) mod sysfs;

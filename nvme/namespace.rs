@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Namespaces as disks, `/dev/rnvmeNnM` for namespace identifier M.
+
+use super::{
+    admin::Admin,
+    controller::Controller,
+    io::IoQueues,
+    ioctl,
+    spec::{
+        admin,
+        identify::Csi,
+        identify_ctrl_nvm::IdentifyCtrlNvm,
+        identify_list::NsDescriptor,
+        identify_ns::IdentifyNs,
+        ids::Nsid,
+        io::IoControl,
+        lba::LbaSize,
+        limits::{
+            BlockLimits,
+            Sources, //
+        },
+        regs::Version, //
+    },
+    sysfs,
+};
+use crate::{
+    dma::{
+        mapper,
+        prp::PageSize, //
+    },
+    mq::{
+        BlockDevice,
+        BlockSize,
+        DiskRef,
+        GenDisk,
+        GenDiskBuilder,
+        QueueLimits, //
+    },
+};
+use kernel::{
+    fmt,
+    prelude::*,
+    str::CString,
+    sync::Arc, //
+};
+
+/// The names of a namespace, as far as the controller gives them.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Identifiers {
+    /// IEEE extended unique identifier.
+    pub(crate) eui64: Option<[u8; 8]>,
+    /// Namespace globally unique identifier.
+    pub(crate) nguid: Option<[u8; 16]>,
+    /// UUID.
+    pub(crate) uuid: Option<[u8; 16]>,
+    /// Command set, NVM if the controller does not say.
+    pub(crate) csi: Option<Csi>,
+}
+
+/// A namespace. It lives until its disk is closed for the last time.
+pub(crate) struct Namespace {
+    // What the data path reads comes first.
+    nsid: Nsid,
+    lba_size: LbaSize,
+    how: IoControl,
+    zeroes_by_deallocation: bool,
+    controller: Arc<Controller>,
+    identifiers: Identifiers,
+    name: CString,
+}
+
+impl Namespace {
+    /// The namespace identifier.
+    #[inline]
+    pub(crate) fn nsid(&self) -> Nsid {
+        self.nsid
+    }
+
+    /// The size of a logical block.
+    #[inline]
+    pub(crate) fn lba_size(&self) -> LbaSize {
+        self.lba_size
+    }
+
+    /// What every read and write asks for.
+    #[inline]
+    pub(crate) fn io_control(&self) -> IoControl {
+        self.how
+    }
+
+    /// Deallocated blocks read as zeroes, and Write Zeroes may deallocate.
+    pub(crate) fn zeroes_by_deallocation(&self) -> bool {
+        self.zeroes_by_deallocation
+    }
+
+    /// The controller.
+    #[inline]
+    pub(crate) fn controller(&self) -> &Arc<Controller> {
+        &self.controller
+    }
+
+    /// The names that the controller gave.
+    pub(crate) fn identifiers(&self) -> &Identifiers {
+        &self.identifiers
+    }
+
+    /// The name of the disk.
+    pub(crate) fn name(&self) -> &CStr {
+        &self.name
+    }
+}
+
+#[vtable]
+impl BlockDevice for IoQueues {
+    fn ioctl(disk: DiskRef<'_, Self>, cmd: u32, arg: usize) -> Result<isize> {
+        ioctl::on_disk(&disk, cmd, arg)
+    }
+}
+
+/// Makes a disk of a namespace; `None` for one that is not there, or that cannot be
+/// used, which the log then says. May sleep.
+pub(crate) fn add(
+    controller: &Arc<Controller>,
+    admin: &Admin,
+    nsid: Nsid,
+) -> Result<Option<GenDisk<IoQueues>>> {
+    let ns = admin.query(admin::identify_ns(nsid))?;
+    if ns.is_inactive() {
+        return Ok(None);
+    }
+    let identifiers = identifiers(controller, admin, nsid, &ns);
+    if let Some(csi) = identifiers.csi.filter(|csi| *csi != Csi::NVM) {
+        controller.say(format_args!("namespace {nsid}: no disk: {csi} is not supported"));
+        return Ok(None);
+    }
+    let identity = controller.identify().ok_or(ENODEV)?;
+    let ctrl_nvm = command_set_limits(controller, admin);
+    let limits = match BlockLimits::new(&Sources {
+        cap: controller
+            .look(|hw| hw.registers().cap())
+            .ok_or(ENODEV)?,
+        ctrl: identity,
+        ctrl_nvm: ctrl_nvm.as_deref(),
+        ns: &ns,
+        ns_nvm: None,
+        ns_indep: None,
+        page_size: PageSize::KIB_4,
+        host_max_transfer: controller
+            .look(|hw| hw.lease().optimal_transfer(mapper::MAX_BYTES))
+            .ok_or(ENODEV)?,
+    }) {
+        Ok(limits) => limits,
+        Err(error) => {
+            controller.say(format_args!("namespace {nsid}: no disk: {error}"));
+            return Ok(None);
+        }
+    };
+    let set = controller
+        .look(|hw| hw.io_set())
+        .flatten()
+        .ok_or(ENODEV)?;
+    let name = CString::try_from_fmt(format_args!("rnvme{}n{}", controller.number(), nsid))?;
+    let how = match ns.protection_type() {
+        Some(_) => IoControl::NONE.protection_action(),
+        None => IoControl::NONE,
+    };
+    let data = Arc::new(
+        Namespace {
+            nsid,
+            lba_size: limits.lba_size,
+            how,
+            zeroes_by_deallocation: limits.write_zeroes.is_some_and(|wz| wz.deallocate),
+            controller: controller.clone(),
+            identifiers,
+            name,
+        },
+        GFP_KERNEL,
+    )?;
+    let label = CString::try_from_fmt(fmt!("{}", *data.name))?;
+    let parent = controller.device().ok_or(ENODEV)?;
+    GenDiskBuilder::new(queue_limits(&limits)?, limits.capacity)
+        .read_only(limits.read_only)
+        .parent(&parent)
+        .groups(&sysfs::NAMESPACE_GROUPS)
+        .build(fmt!("{}", *label), set, data)
+        .map(Some)
+}
+
+/// The limits, as the block layer has them.
+fn queue_limits(limits: &BlockLimits) -> Result<QueueLimits> {
+    let discard = limits.discard;
+    let zeroes = limits.write_zeroes;
+    Ok(QueueLimits {
+        logical_block_size: BlockSize::new(limits.lba_size.bytes())?,
+        physical_block_size: limits.physical_block_size,
+        io_min: limits.io_min,
+        io_opt: limits.io_opt,
+        max_hw_bytes: limits.max_transfer,
+        // CAST: 256.
+        max_segments: limits.max_segments.min(mapper::MAX_SEGMENTS as u16),
+        virt_boundary_mask: mapper::PAGE_MASK,
+        dma_alignment: 3,
+        chunk: limits.chunk,
+        max_discard: discard.map_or(0, |discard| discard.max_bytes),
+        max_discard_segments: discard.map_or(1, |discard| discard.max_ranges),
+        discard_granularity: discard.map_or(0, |discard| discard.granularity),
+        max_write_zeroes: zeroes.map_or(0, |zeroes| zeroes.max_bytes),
+        max_write_zeroes_unmap: zeroes
+            .filter(|zeroes| zeroes.deallocate)
+            .map_or(0, |zeroes| zeroes.max_bytes),
+        write_cache: limits.write_cache,
+    })
+}
+
+/// Asks for the namespace's names, as the controller's version lets us.
+fn identifiers(
+    controller: &Controller,
+    admin: &Admin,
+    nsid: Nsid,
+    ns: &IdentifyNs,
+) -> Identifiers {
+    let mut found = Identifiers {
+        eui64: ns.eui64(),
+        nguid: ns.nguid(),
+        ..Identifiers::default()
+    };
+    if controller.version() < Version::V1_3 {
+        return found;
+    }
+    match admin.query(admin::identify_ns_descriptors(nsid)) {
+        Ok(list) => {
+            for descriptor in list.iter() {
+                match descriptor {
+                    NsDescriptor::Eui64(eui64) => found.eui64 = Some(eui64),
+                    NsDescriptor::Nguid(nguid) => found.nguid = Some(nguid),
+                    NsDescriptor::Uuid(uuid) => found.uuid = Some(uuid),
+                    NsDescriptor::Csi(csi) => found.csi = Some(csi),
+                    NsDescriptor::Unknown { .. } => {}
+                }
+            }
+        }
+        Err(error) => controller.say(format_args!(
+            "namespace {nsid}: Identify, namespace descriptors failed: {error}"
+        )),
+    }
+    found
+}
+
+/// Asks for the limits that the NVM command set adds, if the controller knows them.
+fn command_set_limits(controller: &Controller, admin: &Admin) -> Option<KBox<IdentifyCtrlNvm>> {
+    if controller.version() < Version::V2_0
+        && !controller.look(|hw| hw.registers().cap().all_command_sets())?
+    {
+        return None;
+    }
+    admin
+        .query(admin::identify_ctrl_nvm())
+        .inspect_err(|error| {
+            controller.say(format_args!(
+                "Identify Controller for the NVM command set failed: {error}"
+            ));
+        })
+        .ok()
+}

@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A queue pair: what submitters share, and what the interrupt handler has alone.
+
+use super::{
+    command_data::CommandData,
+    ring::{
+        CompletionRing,
+        Entry,
+        SubmissionRing, //
+    },
+    spec::{
+        command::Command,
+        ids::{
+            QueueId,
+            QueueSize, //
+        },
+        sqe::Sqe, //
+    },
+    registers::Registers, //
+};
+use crate::{
+    dma::{
+        prp::Prps,
+        DmaAddr,
+        DmaStopped,
+        Mapping,
+        RequestMapper, //
+    },
+    mq::{
+        atomic::{
+            AtomicU64,
+            Ordering, //
+        },
+        BlkStatus,
+        Cid,
+        Completed,
+        CompletionBatch,
+        Operations,
+        Queue,
+        QueueRef,
+        Request, //
+    },
+    pci::{
+        IrqHandler,
+        Lease, //
+    },
+};
+use kernel::{
+    new_spinlock,
+    prelude::*,
+    sync::SpinLock, //
+};
+
+/// The submission side, under its lock.
+pub(crate) struct Submission {
+    ring: SubmissionRing,
+    /// False before the device knows of the queue, and after it was stopped. It is
+    /// the only gate: whoever holds the lock and finds it open may submit.
+    open: bool,
+}
+
+/// The submission side of a queue pair and what completing needs of it.
+pub(crate) struct QueuePair {
+    /// In an allocation of its own, so submitters and completers share no cache line.
+    submission: Pin<KBox<SpinLock<Submission>>>,
+    mapper: RequestMapper,
+    id: QueueId,
+    size: QueueSize,
+    bogus: AtomicU64,
+}
+
+impl QueuePair {
+    /// A closed queue of `size` entries, which has `size - 1` tags. May sleep.
+    pub(crate) fn new(
+        lease: &Lease,
+        registers: &Registers,
+        id: QueueId,
+        size: QueueSize,
+    ) -> Result<Self> {
+        let ring = SubmissionRing::new(lease.clone(), size, registers.submission_tail(id)?)?;
+        Ok(Self {
+            submission: KBox::pin_init(
+                new_spinlock!(Submission { ring, open: false }),
+                GFP_KERNEL,
+            )?,
+            // CAST: widening.
+            mapper: RequestMapper::new(lease.clone(), size.entries() as usize)?,
+            id,
+            size,
+            bogus: AtomicU64::new(0),
+        })
+    }
+
+    /// How many entries each of its two rings has.
+    pub(crate) fn entries(&self) -> u32 {
+        self.size.entries()
+    }
+
+    /// The identifier of the queue.
+    pub(crate) fn id(&self) -> QueueId {
+        self.id
+    }
+
+    /// What maps the memory of requests.
+    #[inline]
+    pub(crate) fn mapper(&self) -> &RequestMapper {
+        &self.mapper
+    }
+
+    /// The address of the submission ring.
+    pub(crate) fn submission_addr(&self) -> DmaAddr {
+        self.submission.lock().ring.dma_addr()
+    }
+
+    /// Lets submitters in, or keeps them out: those who come later end their requests
+    /// with an error.
+    pub(crate) fn set_open(&self, open: bool) {
+        self.submission.lock().open = open;
+    }
+
+    /// Completions so far that named no request of ours.
+    pub(crate) fn bogus(&self) -> u64 {
+        self.bogus.load(Ordering::Relaxed)
+    }
+}
+
+/// Requests that carry [`CommandData`], are mapped by a [`RequestMapper`], and are
+/// taken back by an [`Entry`] that was read from a completion ring.
+pub(crate) trait NvmeOperations:
+    for<'a> Operations<
+    Queue = QueuePair,
+    Mapping = Mapping,
+    DmaStopped = DmaStopped,
+    RequestData: AsMut<CommandData>,
+    Completion<'a> = Entry<'a>,
+>
+{
+}
+
+/// Something to write to the submission ring, and what it holds.
+pub(crate) struct Prepared {
+    /// What to do.
+    pub(crate) command: Command,
+    /// Where its data are.
+    pub(crate) prps: Prps,
+    /// What is mapped for it.
+    pub(crate) mapping: Mapping,
+}
+
+/// The lock of a submission ring, for one command or a run of them.
+pub(crate) struct Submitter<'q, T: NvmeOperations> {
+    queue: &'q Queue<T>,
+    submission: kernel::sync::lock::Guard<
+        'q,
+        Submission,
+        kernel::sync::lock::spinlock::SpinLockBackend,
+    >,
+}
+
+impl<'q, T: NvmeOperations> Submitter<'q, T> {
+    /// Takes the lock. Any context but hard interrupt.
+    #[inline]
+    pub(crate) fn new(queue: &'q Queue<T>) -> Self {
+        Self {
+            queue,
+            submission: queue.submission.lock(),
+        }
+    }
+
+    /// Publishes a request: it moves into its slot, and the command into the ring.
+    ///
+    /// # Errors
+    ///
+    /// Gives the request and its mapping back if the queue is closed.
+    #[inline]
+    pub(crate) fn submit(
+        &mut self,
+        rq: Request<T>,
+        prepared: Prepared,
+    ) -> Result<(), (Request<T>, Mapping)> {
+        let Prepared {
+            command,
+            prps,
+            mapping,
+        } = prepared;
+        if !self.submission.open {
+            return Err((rq, mapping));
+        }
+        let cid = self.queue.slots().put(rq, mapping)?;
+        let sqe = Sqe::from_command(&command, cid.bits(), prps);
+        self.submission.ring.write(sqe);
+        Ok(())
+    }
+
+    /// Tells the device of all that was submitted.
+    #[inline]
+    pub(crate) fn commit(&mut self) {
+        self.submission.ring.commit();
+    }
+}
+
+/// Publishes one request, or ends it if the queue is closed.
+#[inline]
+pub(crate) fn submit_one<T: NvmeOperations>(
+    queue: &Queue<T>,
+    rq: Request<T>,
+    prepared: Prepared,
+    commit: bool,
+) {
+    let mut submitter = Submitter::new(queue);
+    let result = submitter.submit(rq, prepared);
+    if commit {
+        submitter.commit();
+    }
+    drop(submitter);
+    if let Err((rq, mapping)) = result {
+        reject(queue, rq, mapping);
+    }
+}
+
+/// Ends a request that a closed queue did not take.
+#[cold]
+pub(crate) fn reject<T: NvmeOperations>(queue: &Queue<T>, rq: Request<T>, mapping: Mapping) {
+    queue.mapper().unmap(mapping);
+    rq.end(BlkStatus::IoError);
+}
+
+/// Handles the interrupts of one queue; it has the completion ring to itself.
+pub(crate) struct Completer<T: NvmeOperations> {
+    ring: CompletionRing,
+    queue: QueueRef<T>,
+}
+
+impl<T: NvmeOperations> Completer<T> {
+    /// The completion side of `queue`.
+    pub(crate) fn new(ring: CompletionRing, queue: QueueRef<T>) -> Self {
+        Self { ring, queue }
+    }
+
+    /// The address of the completion ring.
+    pub(crate) fn dma_addr(&self) -> DmaAddr {
+        self.ring.dma_addr()
+    }
+
+    /// Completes all requests for which the device has written an entry. Returns
+    /// true if there was one.
+    #[inline]
+    pub(crate) fn walk(&mut self) -> bool {
+        let mut batch = CompletionBatch::new();
+        let mut found = false;
+        while let Some(entry) = self.ring.pop() {
+            found = true;
+            let cid = Cid::from_bits(entry.cid());
+            match self.queue.slots().take(cid, &entry) {
+                Some(mut rq) => {
+                    let is_block_io = rq.is_block_io();
+                    let data = rq.data_mut().as_mut();
+                    if is_block_io {
+                        data.set_status(entry.status());
+                    } else {
+                        data.set_completion(entry.completion());
+                    }
+                    rq.complete(&mut batch, !entry.status().is_success());
+                }
+                None => bogus(&self.queue, cid),
+            }
+        }
+        if found {
+            self.ring.commit();
+        }
+        found
+    }
+
+    /// Completes what the device has still written, then takes all other requests
+    /// back and gives them to `f`.
+    pub(crate) fn finish(
+        mut self,
+        stopped: &DmaStopped,
+        f: impl FnMut(Completed<T>),
+    ) {
+        self.walk();
+        self.queue.slots().drain(stopped, f);
+    }
+}
+
+impl<T: NvmeOperations> IrqHandler for Completer<T> {
+    #[inline]
+    fn handle(&mut self) -> bool {
+        self.walk()
+    }
+}
+
+/// A completion names no request that the device has.
+#[cold]
+fn bogus<T: NvmeOperations>(queue: &Queue<T>, cid: Cid) {
+    queue.bogus.fetch_add(1, Ordering::Relaxed);
+    if crate::os::log::may_print() {
+        pr_warn!(
+            "queue {}: completion for command {:#06x}, which is not outstanding: ignored\n",
+            queue.id().get(),
+            cid.bits()
+        );
+    }
+}

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Work in process context that can be cancelled.
+
+use crate::bindings;
+use core::ptr::NonNull;
+use kernel::{
+    error::from_err_ptr,
+    prelude::*,
+    sync::Arc,
+    workqueue::{
+        HasWork,
+        Queue,
+        RawWorkItem,
+        Work,
+        WorkItem, //
+    },
+};
+
+/// A work queue of this module: not bound to a CPU, and able to run without free
+/// memory, since the device may be what memory is written to.
+///
+/// # Invariants
+///
+/// Made by `alloc_workqueue`.
+pub(crate) struct WorkQueue(NonNull<bindings::workqueue_struct>);
+
+// SAFETY: a work queue may be used and destroyed from any thread.
+unsafe impl Send for WorkQueue {}
+// SAFETY: as above.
+unsafe impl Sync for WorkQueue {}
+
+impl WorkQueue {
+    /// Makes the queue. May sleep.
+    pub(crate) fn new(name: &'static CStr) -> Result<Self> {
+        // SAFETY: the format takes one string, which is static.
+        let raw = from_err_ptr(unsafe {
+            bindings::alloc_workqueue_noprof(
+                c"%s".as_char_ptr(),
+                bindings::wq_flags_WQ_UNBOUND | bindings::wq_flags_WQ_MEM_RECLAIM,
+                0,
+                name.as_char_ptr(),
+            )
+        })?;
+        // INVARIANT: made just now.
+        Ok(Self(NonNull::new(raw).ok_or(ENOMEM)?))
+    }
+
+    /// Runs `item` soon; does nothing if it waits to run already. Any context.
+    pub(crate) fn enqueue<T, const ID: u64>(&self, item: Arc<T>)
+    where
+        T: Send + Sync + 'static,
+        Arc<T>: RawWorkItem<ID>,
+    {
+        // SAFETY: live by the type invariant; the queue's own methods are not used
+        // after this value is gone.
+        let queue = unsafe { Queue::from_raw(self.0.as_ptr()) };
+        // One that waits already keeps its own reference.
+        let _ = queue.enqueue(item);
+    }
+}
+
+impl Drop for WorkQueue {
+    fn drop(&mut self) {
+        // SAFETY: made by `alloc_workqueue`; waits for what still runs.
+        unsafe { bindings::destroy_workqueue(self.0.as_ptr()) };
+    }
+}
+
+/// Takes `item` off its queue, and waits until it does not run any more. May
+/// sleep as long as a run of it takes; not to be called from that run.
+pub(crate) fn cancel_sync<T, const ID: u64>(item: &Arc<T>)
+where
+    T: HasWork<T, ID> + WorkItem<ID, Pointer = Arc<T>>,
+{
+    // SAFETY: `item` is live, and the projections stay inside of it.
+    let raw = unsafe {
+        let work = T::raw_get_work(Arc::as_ptr(item).cast_mut());
+        Work::<T, ID>::raw_get(work)
+    };
+    // SAFETY: an initialised work item.
+    if unsafe { bindings::cancel_work_sync(raw) } {
+        // SAFETY: it waited, with a reference that `enqueue` made by
+        // `Arc::into_raw` and that its run would have taken.
+        drop(unsafe { Arc::from_raw(Arc::as_ptr(item)) });
+    }
+}
