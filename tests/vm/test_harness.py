@@ -73,7 +73,7 @@ def test_drives_from_both_sides(vm: Vm) -> None:
     node = f"/dev/$(basename $(dirname $(grep -lx 7 /sys/class/nvme/{first}/nvme*/nsid)))"
     vm.wait_until(lambda: vm.run(f"test -b {node}", check=False).rc == 0, 10, "NSID 7")
     assert vm.run(f"blockdev --getss --getsize64 {node}").out.split() == ["4096", str(32 * MIB)]
-    vm.run(f"yes rnvme | dd of={node} bs=4096 count=256 seek=3 iflag=fullblock oflag=direct")
+    vm.run(f"dd of={node} bs=4096 count=256 seek=3 iflag=fullblock oflag=direct < <(yes rnvme)")
     assert vm.host_bytes(3 * 4096, 12, nsid=7) == b"rnvme\nrnvme\n"
     assert vm.host_bytes(0, 3 * 4096, nsid=7) == bytes(3 * 4096)
     vm.disk(nsid=7).write(8192, b"from the host")

@@ -133,7 +133,8 @@ class Agent:
 
     def execute(self, command: str, /, **arguments: Any) -> Any:
         """A command of the agent itself."""
-        return self._connection.execute(command, _ANSWER_SECONDS * self.scale, **arguments)
+        limit = _ANSWER_SECONDS * self.scale
+        return self._connection.execute(command, limit, self.watch, **arguments)
 
     def run(self, cmd: str, timeout: float, stdin: bytes | None = None) -> Job:
         """Starts a command line of bash with pipefail.

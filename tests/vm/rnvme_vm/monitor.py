@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,13 @@ from qemu.qmp import EventListener, ExecuteError, QMPClient, QMPError
 from . import loop
 from .errors import VmError, VmGone, VmTimeout
 
+# The library logs what it raises as well.
+logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL)
+
 # A guest command's output comes in one message, base64 encoded, and the agent keeps 16 MiB of it.
 _READ_BUFFER = 64 << 20
 _CONNECT_SECONDS = 20.0
+_WATCH_SECONDS = 0.5
 
 
 class Connection:
@@ -61,17 +66,29 @@ class Connection:
         except (QMPError, EOFError, OSError, VmError):
             pass
 
-    def execute(self, command: str, timeout: float, /, **arguments: Any) -> Any:
-        """Runs a command and returns its value. Underscores in names of arguments are dashes."""
-        named = {name.rstrip("_").replace("_", "-"): value for name, value in arguments.items()}
+    def execute(
+        self, command: str, timeout: float, watch: Callable[[], None] = lambda: None, /, **arguments: Any
+    ) -> Any:
+        """Runs a command and returns its value. Underscores in names of arguments are dashes.
+
+        ``watch`` is called now and then while it waits, and raises to end the wait.
+        """
+        named = {name.replace("_", "-"): value for name, value in arguments.items()}
+        deadline = time.monotonic() + timeout
+        future = loop.submit(self._client.execute(command, named or None))
         try:
-            return loop.run(self._client.execute(command, named or None), timeout)
+            while not wait([future], min(timeout, _WATCH_SECONDS)).done:
+                watch()
+                if time.monotonic() > deadline:
+                    raise VmTimeout(f"{self._name}: {command}: no answer within {timeout:.0f} s")
+            return future.result()
         except ExecuteError as err:
-            raise VmError(f"{self._name}: {command}: {err.error.desc}") from err
+            raise VmError(f"{self._name}: {command}: {err}") from err
         except (QMPError, EOFError, OSError) as err:
+            watch()
             raise VmGone(f"{self._name}: {command}: connection lost: {err}") from err
-        except VmTimeout as err:
-            raise VmTimeout(f"{self._name}: {command}: {err}") from None
+        finally:
+            future.cancel()
 
     def submit(self, command: str) -> Future[Any]:
         """Sends a command that may be answered much later."""

@@ -88,6 +88,8 @@ def command_line(machine: Machine, images: Images, initrd: Path, paths: Paths, s
 
 def _kernel_parameters(machine: Machine, shell: bool) -> str:
     words = ["console=ttyS0", "panic=0", "log_buf_len=8M", "printk.devkmsg=on"]
+    # A busy host stops virtual CPUs at any moment: clocks cannot be told from one another then.
+    words += ["no_timer_check", "tsc=reliable"]
     # The console is slow, and the port for the log brings everything with its level.
     words += ["loglevel=6"] if shell else ["loglevel=5"]
     words += ["intel_iommu=on"] if machine.iommu else []
@@ -112,11 +114,9 @@ def _console_and_channels(line: CommandLine, paths: Paths, shell: bool) -> None:
 
 
 def _system_disks(line: CommandLine, images: Images) -> None:
-    # What the guest writes to its root goes to a file that QEMU deletes.
-    line.add("-drive", f"if=none,id=root,format=raw,snapshot=on,file={images.root}")
-    line.device("virtio-blk-pci", drive="root", serial="root")
-    line.add("-drive", f"if=none,id=modules,format=raw,readonly=on,file={images.modules}")
-    line.device("virtio-blk-pci", drive="modules", serial="modules")
+    for name, path in (("root", images.root), ("modules", images.modules)):
+        line.add("-drive", f"if=none,id={name},format=raw,readonly=on,file={path}")
+        line.device("virtio-blk-pci", drive=name, serial=name)
 
 
 def _controller(line: CommandLine, paths: Paths, place: int, ctrl: NvmeCtrl) -> None:

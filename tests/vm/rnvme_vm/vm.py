@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import fcntl
-import os
 import shlex
 import shutil
 import subprocess
@@ -70,10 +69,15 @@ class Vm:
             self.qmp.connect()
             self._agent_connection.connect()
             self._wait_for_agent(_BOOT_SECONDS)
-        except BaseException:
+        except BaseException as err:
             self._keep_logs = True
+            if isinstance(err, VmGone) and self._process is not None:
+                # Why a connection was refused stands in the logs.
+                self._process.kill()
+                self._process.wait(30)
+                err = VmGone(f"{err}\n{self.report()}").with_traceback(err.__traceback__)
             self.close()
-            raise
+            raise err
         return self
 
     def _make_directories(self) -> None:
@@ -110,7 +114,6 @@ class Vm:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, "TMPDIR": str(self.paths.scratch)},
             )
 
     def _wait_for_agent(self, timeout: float) -> None:
