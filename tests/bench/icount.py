@@ -19,8 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import icount_annotate
 import icount_report as report
-from rnvme_vm import Machine, NvmeCtrl, NvmeNs, Vm, VmError
+from rnvme_vm import DirtyLog, Machine, NvmeCtrl, NvmeNs, Vm, VmError, images
 
 TOP = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
@@ -65,7 +66,7 @@ NAMESPACE = NvmeNs(size=1 << 20, node=json.dumps({"driver": "null-co", "size": 1
 
 # Prints the name of the disk at each place, once all are there.
 FIND_DISKS = """
-for try in $(seq 100); do
+for try in $(seq 50); do
 	found=
 	for place in {places}; do
 		for disk in /sys/block/*n1; do
@@ -78,7 +79,7 @@ for try in $(seq 100); do
 		echo $found
 		exit 0
 	fi
-	sleep 0.1
+	sleep 0.2
 done
 echo "disks: $found" >&2
 exit 1
@@ -110,10 +111,11 @@ def build(directory: Path) -> tuple[Path, Path]:
 class Bench:
     """One machine with one driver loaded."""
 
-    def __init__(self, vm: Vm, driver: str, counts: Path) -> None:
+    def __init__(self, vm: Vm, driver: str, counts: Path, annotate: Path | None) -> None:
         self._vm = vm
         self._driver = driver
         self._counts = counts
+        self._annotate = annotate  # the rnvme.ko to be annotated
         self._read = 0  # rounds of the file that were used
         self._load_driver()
         self._disks = self._find_disks()
@@ -124,11 +126,14 @@ class Bench:
         if self._driver == "c":
             self._vm.run("modprobe nvme")
         else:
-            self._vm.insmod()
+            self._vm.insmod(claim_all=True)
 
     def _find_disks(self) -> dict[bool, str]:
         script = FIND_DISKS.format(places=" ".join(PLACES.values()), number=len(PLACES))
-        names = self._vm.run(script).out.split()
+        found = self._vm.run(script, check=False)
+        if found.rc:
+            raise RunFailed(f"the disks did not appear: {found.err}\n{self._vm.report()}")
+        names = found.out.split()
         for name in names:
             self._vm.run(f"echo none >/sys/block/{name}/queue/scheduler")
         return dict(zip(PLACES, names, strict=True))
@@ -156,6 +161,8 @@ class Bench:
         fresh, self._read = rounds[self._read :], len(rounds)
         if len(fresh) != ROUNDS + 1:
             raise RunFailed(f"{len(fresh)} rounds were counted, not {ROUNDS + 1}")
+        if self._annotate is not None:
+            self._write_listing(job, fresh[:-1])
         return report.per_io(
             fresh,
             self._symbols,
@@ -165,28 +172,40 @@ class Bench:
             interrupts=int(line[3]),
         )
 
+    def _write_listing(self, job: Job, rounds: list[report.Round]) -> None:
+        listing = icount_annotate.annotate(self._annotate, self._driver, rounds, self._symbols, COUNT)
+        path = TOP / "build" / f"icount {job.name}.txt".replace(",", "").replace(" ", "-")
+        path.write_text(listing)
+        say(f"annotated disassembly: {path}")
 
-def measure(driver: str, jobs: list[Job], module: Path | None) -> dict[str, report.JobResult]:
+
+@dataclass(frozen=True)
+class Measured:
+    """What one driver did, by the names of jobs."""
+
+    jobs: dict[str, report.JobResult]
+    complaint: str  # about the kernel's log; empty if it is clean
+
+
+def measure(driver: str, jobs: list[Job], module: Path, *, annotate: bool) -> Measured:
     """All jobs on one driver, in a machine of its own."""
     with TemporaryDirectory(prefix="rnvme-icount-") as scratch:
         plugin, program = build(Path(scratch))
         counts = Path(scratch, "counts")
-        files = {"iob": str(program)}
-        if module is not None:
-            files["rnvme.ko"] = str(module)
         machine = Machine(
             cpus=2,
             ctrls=[
                 NvmeCtrl([NAMESPACE], dbcs=shadow, props={"addr": place[-4:-2]})
                 for shadow, place in PLACES.items()
             ],
-            module=driver == "rnvme",
-            files=files,
+            module=False,
+            # In both machines, so that they differ in nothing but what is loaded.
+            files={"iob": str(program), "rnvme.ko": str(module)},
             qemu_args=("-plugin", f"{plugin},out={counts}"),
         )
         say(f"booting, for {TITLES[driver]} ...")
         with Vm(machine) as vm:
-            bench = Bench(vm, driver, counts)
+            bench = Bench(vm, driver, counts, module if annotate and driver == "rnvme" else None)
             results = {}
             for job in jobs:
                 begun = time.monotonic()
@@ -195,8 +214,11 @@ def measure(driver: str, jobs: list[Job], module: Path | None) -> dict[str, repo
                     f"{TITLES[driver]}: {job.name}: {results[job.name].gated:.1f} instructions "
                     f"in the driver per I/O, {time.monotonic() - begun:.1f} s"
                 )
-            vm.assert_clean_log()
-            return results
+            try:
+                vm.assert_clean_log()
+            except DirtyLog as error:
+                return Measured(results, str(error))
+            return Measured(results, "")
 
 
 def describe() -> dict[str, object]:
@@ -236,6 +258,11 @@ def parse_arguments() -> argparse.Namespace:
         metavar="N",
         help="show the N functions that cost most, and where the drivers differ",
     )
+    parser.add_argument(
+        "--annotate",
+        action="store_true",
+        help="write rnvme's disassembly with executions per I/O, by source line and by function, to build/",
+    )
     parser.add_argument("--gate", action="store_true", help="only the jobs that decide about the exit status")
     parser.add_argument("--driver", choices=sorted(DRIVERS), help="only this driver, no verdict")
     parser.add_argument(
@@ -259,11 +286,13 @@ def main() -> int:
     jobs = [job for job in JOBS if job.gate or not arguments.gate]
     drivers = [arguments.driver] if arguments.driver else list(DRIVERS)
     try:
-        results = {driver: measure(driver, jobs, arguments.module) for driver in drivers}
+        module = arguments.module or images.module("stock")
+        measured = {driver: measure(driver, jobs, module, annotate=arguments.annotate) for driver in drivers}
     except (VmError, RunFailed, report.BadRun, OSError, subprocess.SubprocessError) as error:
         say(f"error: {error}")
         return 2
 
+    results = {driver: one.jobs for driver, one in measured.items()}
     show(jobs, results, arguments.top)
     complaints = []
     if len(drivers) == len(DRIVERS):
@@ -288,6 +317,10 @@ def main() -> int:
         print(f"above C: {complaint}")
     if len(drivers) == len(DRIVERS) and not complaints:
         print("rnvme is not above C")
+    for one in measured.values():
+        if one.complaint:
+            say(f"error: {one.complaint}")
+            return 2
     return 1 if complaints else 0
 
 

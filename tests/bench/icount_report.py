@@ -85,10 +85,12 @@ class Symbols:
 
     def covering(self, address: int) -> Symbol:
         """The function that an instruction at this address is part of."""
+        return self._at.get(self.start(address), Symbol(f"{address:#x}", ""))
+
+    def start(self, address: int) -> int:
+        """Where the function begins that an instruction at this address is part of."""
         index = bisect.bisect_right(self._addresses, address) - 1
-        if index < 0:
-            return Symbol(f"{address:#x}", "")
-        return self._at[self._addresses[index]]
+        return self._addresses[index] if index >= 0 else address
 
     def starting(self, address: int) -> Symbol | None:
         """The function whose first instruction is at this address."""
