@@ -88,10 +88,7 @@ enum Mapped {
     /// The first `count` records of a page.
     Records { page: PoolIndex, count: u16 },
     /// All of the request as one range of I/O addresses.
-    Iova {
-        state: bindings::dma_iova_state,
-        len: u32,
-    },
+    Iova(bindings::dma_iova_state),
 }
 
 /// What a request holds while the device may reach its memory.
@@ -175,7 +172,7 @@ impl RequestMapper {
     ///
     /// With nothing mapped: [`MapError::Busy`] if it may succeed when another request
     /// has ended, else [`MapError::Invalid`].
-    #[inline]
+    #[inline(always)] // The result stays in registers; the slow paths are calls.
     pub(crate) fn map<T: Operations>(
         &self,
         rq: &RequestInfo<T>,
@@ -192,7 +189,7 @@ impl RequestMapper {
         self.many_segments(rq)
     }
 
-    #[inline]
+    #[inline(always)] // As `map`.
     fn one_segment<T: Operations>(
         &self,
         rq: &RequestInfo<T>,
@@ -285,10 +282,7 @@ impl RequestMapper {
         }
         // SAFETY: filled in by the call above.
         if unsafe { bindings::rnvme_dma_use_iova(&mut state) } {
-            *mapped = Mapped::Iova {
-                state,
-                len: iter.len,
-            };
+            *mapped = Mapped::Iova(state);
             let segment = Segment {
                 // SAFETY: mapped just now, for this device, until it is unmapped.
                 addr: unsafe { DmaAddr::new(iter.addr) },
@@ -419,10 +413,10 @@ impl RequestMapper {
         match mapped {
             Mapped::Nothing => {}
             Mapped::Segment(record) => self.unmap_record(record, dir),
-            Mapped::Iova { state, len } => {
+            Mapped::Iova(state) => {
                 // SAFETY: mapped as `state` says, and unmapped once, as the mapping
                 // was moved here.
-                unsafe { bindings::rnvme_dma_iova_destroy(self.dev, state, len, dir) };
+                unsafe { bindings::rnvme_dma_iova_destroy(self.dev, state, dir) };
             }
             Mapped::Records { page, count } => {
                 if let Some(cell) = self.records.get(page.get()) {

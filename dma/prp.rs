@@ -264,7 +264,8 @@ impl fmt::Display for PrpError {
 /// - `prp1` and what was written to list memory so far describe the first bytes of the data.
 /// - `entries` is the number of pages that the remaining `bytes` bytes touch, plus those of the
 ///   segment which is being added.
-/// - If a list was begun and `entries` is not 0, `slots` is not empty.
+/// - If a list was begun and `entries` is not 0, `slots` is not empty, and its last slot is the
+///   last of a memory page unless there are at least `entries` slots.
 #[derive(Debug)]
 pub(crate) struct PrpBuilder<'a, P, L> {
     page: P,
@@ -306,7 +307,7 @@ impl<'a, P: PageShape, L: ListMemory<'a>> PrpBuilder<'a, P, L> {
         }
         let in_prp1 = page_bytes(page).wrapping_sub(offset);
         if let Some(rest @ 1..) = len.checked_sub(in_prp1) {
-            builder.fill(addr.offset(in_prp1 as usize), pages(page, 0, rest))?;
+            builder.fill(addr.offset(in_prp1 as usize), rest)?;
         }
         Ok(builder)
     }
@@ -319,7 +320,7 @@ impl<'a, P: PageShape, L: ListMemory<'a>> PrpBuilder<'a, P, L> {
             return Err(PrpError::Gap);
         }
         self.take(addr, len)?;
-        self.fill(addr, pages(self.page, 0, len))
+        self.fill(addr, len)
     }
 
     /// Ends the data pointer, if the segments were the whole of the data.
@@ -350,15 +351,30 @@ impl<'a, P: PageShape, L: ListMemory<'a>> PrpBuilder<'a, P, L> {
         Ok(())
     }
 
-    /// Writes the entries of `pages` pages, the first of which starts at `addr`.
+    /// Writes the entries of the `len` bytes at `addr`, which is the start of a page.
     #[inline]
-    fn fill(&mut self, mut addr: DmaAddr, mut pages: u32) -> Result<(), PrpError> {
+    fn fill(&mut self, addr: DmaAddr, len: u32) -> Result<(), PrpError> {
         if !self.has_list {
-            // All of the data touches two pages, and PRP1 is the first: `pages` is 1.
+            // All of the data touches two pages, PRP1 is the first, and this is the other.
             self.prps.prp2 = addr;
             self.entries = 0;
             return Ok(());
         }
+        // Memory that comes page by page is the common case, and has its own short path.
+        if len <= page_bytes(self.page) && (self.slots.len() > 1 || self.entries == 1) {
+            if let Some((slot, rest)) = mem::take(&mut self.slots).split_first_mut() {
+                slot.set(addr);
+                self.slots = rest;
+                self.entries = self.entries.wrapping_sub(1);
+                return Ok(());
+            }
+        }
+        self.fill_pages(addr, pages(self.page, 0, len))
+    }
+
+    /// Writes the entries of `pages` pages, the first of which starts at `addr`, and goes on to
+    /// the next list page whenever one is full.
+    fn fill_pages(&mut self, mut addr: DmaAddr, mut pages: u32) -> Result<(), PrpError> {
         while pages > 0 {
             let slots = mem::take(&mut self.slots);
             let mut room = slots.len();
@@ -377,14 +393,17 @@ impl<'a, P: PageShape, L: ListMemory<'a>> PrpBuilder<'a, P, L> {
             pages = pages.wrapping_sub(written);
             self.entries = self.entries.wrapping_sub(written);
             match rest {
-                [link] if self.entries > 1 => link.set(self.open()?),
-                rest => self.slots = rest,
+                rest if pages == 0 => self.slots = rest,
+                [link] => link.set(self.open()?),
+                // By the invariants there is a slot for the pointer.
+                _ => return Err(PrpError::BadListMemory),
             }
         }
         Ok(())
     }
 
     /// Gets the next list page, and returns its address.
+    #[cold]
     fn open(&mut self) -> Result<DmaAddr, PrpError> {
         let list = self
             .lists

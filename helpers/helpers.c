@@ -40,9 +40,9 @@ bool rnvme_dma_use_iova(struct dma_iova_state *state)
 }
 
 void rnvme_dma_iova_destroy(struct device *dev, struct dma_iova_state state,
-			    u32 len, enum dma_data_direction dir)
+			    enum dma_data_direction dir)
 {
-	dma_iova_destroy(dev, &state, len, dir, 0);
+	dma_iova_destroy(dev, &state, dma_iova_size(&state), dir, 0);
 }
 
 void rnvme_dma_set_min_align_mask(struct device *dev, u32 mask)

@@ -26,7 +26,7 @@ bool rnvme_map_single_segment(struct request *rq, struct device *dev,
 			      struct rnvme_segment *segment);
 bool rnvme_dma_use_iova(struct dma_iova_state *state);
 void rnvme_dma_iova_destroy(struct device *dev, struct dma_iova_state state,
-			    u32 len, enum dma_data_direction dir);
+			    enum dma_data_direction dir);
 void rnvme_dma_set_min_align_mask(struct device *dev, u32 mask);
 
 bool rnvme_complete_or_batch(struct request *rq, struct io_comp_batch *iob,

@@ -30,22 +30,27 @@ impl SlotWord {
         Self(AtomicU64::new(0))
     }
 
-    /// Puts `address` into the slot and returns the identifier that takes it
-    /// out again, or `None`, with nothing changed, when the slot is occupied or
-    /// the address is null or not aligned to 64 bytes.
+    /// Looks whether `address` can be put into the slot: `None` when the slot is
+    /// occupied, or the address is not aligned to 64 bytes. Else the generation to
+    /// [`Self::put`] it with.
     ///
-    /// Only the owner of the tag calls this, so there is no other writer while
-    /// the slot is empty.
+    /// Only the owner of the tag calls this, so nobody else fills an empty slot.
     #[inline]
-    pub(crate) fn put(&self, address: u64, tag: usize, layout: CidLayout) -> Option<Cid> {
+    pub(crate) fn prepare(&self, address: u64, layout: CidLayout) -> Option<u64> {
         let old = self.0.load(Ordering::Relaxed);
-        if old > GENERATION_MASK || address == 0 || address & GENERATION_MASK != 0 {
+        if old > GENERATION_MASK || address & GENERATION_MASK != 0 {
             return None;
         }
-        let generation = layout.next(old);
+        Some(layout.next(old))
+    }
+
+    /// Puts `address` into the slot, with the generation that [`Self::prepare`] gave,
+    /// and returns the identifier that takes it out again.
+    #[inline]
+    pub(crate) fn put(&self, address: u64, generation: u64, tag: usize, layout: CidLayout) -> Cid {
         // Release: whoever takes the request sees what was stored for it before.
         self.0.store(address | generation, Ordering::Release);
-        Some(layout.cid(tag, generation))
+        layout.cid(tag, generation)
     }
 
     /// Takes the address out if `cid` is the identifier it was put in with.

@@ -85,23 +85,20 @@ impl<T: Operations> Slots<T> {
         mapping: T::Mapping,
     ) -> Result<Cid, (Request<T>, T::Mapping)> {
         let tag = rq.tag();
-        let Some(slot) = self.slots.get(tag).filter(|slot| !slot.word.is_full()) else {
+        // CAST: an address has at most 64 bits.
+        let address = rq.as_raw() as u64;
+        let Some(slot) = self.slots.get(tag) else {
+            return Err((rq, mapping));
+        };
+        let Some(generation) = slot.word.prepare(address, self.layout) else {
             return Err((rq, mapping));
         };
         // SAFETY: the slot is empty and `rq` is the request of its tag, so by the
         // type invariant the mapping is ours.
         unsafe { (*slot.mapping.get()).write(mapping) };
-        let raw = rq.into_raw();
-        // CAST: an address has at most 64 bits.
-        match slot.word.put(raw.as_ptr() as u64, tag, self.layout) {
-            Some(cid) => Ok(cid),
-            None => {
-                // SAFETY: `raw` came from `into_raw()` just now.
-                let rq = unsafe { Request::from_raw(raw) };
-                // SAFETY: written above, and not read since.
-                Err((rq, unsafe { (*slot.mapping.get()).assume_init_read() }))
-            }
-        }
+        // The slot owns the request from here on.
+        rq.into_raw();
+        Ok(slot.word.put(address, generation, tag, self.layout))
     }
 
     /// Takes the request that `cid` names, because a completion for it was read.

@@ -173,7 +173,7 @@ impl<'q, T: NvmeOperations> Submitter<'q, T> {
     /// # Errors
     ///
     /// Gives the request and its mapping back if the queue is closed.
-    #[inline]
+    #[inline(always)] // From registers to the ring, see `io::prepare`.
     pub(crate) fn submit(
         &mut self,
         rq: Request<T>,
@@ -201,7 +201,7 @@ impl<'q, T: NvmeOperations> Submitter<'q, T> {
 }
 
 /// Publishes one request, or ends it if the queue is closed.
-#[inline]
+#[inline(always)] // From registers to the ring, see `io::prepare`.
 pub(crate) fn submit_one<T: NvmeOperations>(
     queue: &Queue<T>,
     rq: Request<T>,

@@ -24,7 +24,6 @@ use crate::{
         Lease, //
     },
 };
-use core::marker::PhantomData;
 use kernel::prelude::*;
 
 /// A submission queue: the host writes at its tail.
@@ -89,8 +88,8 @@ impl SubmissionRing {
 /// names, once.
 pub(crate) struct Entry<'a> {
     tail: CqeTail,
-    result: u64,
-    _ring: PhantomData<&'a CompletionRing>,
+    entries: &'a Coherent<Cqe>,
+    index: usize,
 }
 
 impl Entry<'_> {
@@ -110,7 +109,11 @@ impl Entry<'_> {
     #[inline]
     pub(crate) fn completion(&self) -> Completion {
         Completion {
-            result: self.result,
+            // The place is there, as its other half was read.
+            result: self
+                .entries
+                .load_acquire::<0>(self.index)
+                .map_or(0, u64::from_le),
             status: self.tail.status(),
         }
     }
@@ -158,7 +161,6 @@ impl CompletionRing {
         if tail.phase() != self.phase {
             return None;
         }
-        let result = u64::from_le(self.entries.load_acquire::<0>(head)?);
         let next = self.head.wrapping_add(1);
         // INVARIANT: starts anew at the end, where the phase tag changes.
         if next as usize == self.entries.len() {
@@ -169,8 +171,8 @@ impl CompletionRing {
         }
         Some(Entry {
             tail,
-            result,
-            _ring: PhantomData,
+            entries: &self.entries,
+            index: head,
         })
     }
 
