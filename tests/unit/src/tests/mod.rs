@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The tests, a file for each file that they test.
+
+// A test that panics has failed, and says where.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
+
+mod admin;
+mod completion;
+mod identify;
+mod io;
+mod layout;
+mod limits;
+mod log;
+mod prp;
+mod regs;
+mod runner;
+mod status;
