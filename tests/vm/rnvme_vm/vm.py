@@ -30,6 +30,13 @@ _SCRATCH = Path("/dev/shm")
 _PREFIX = "rnvme-vm-"
 
 
+def insmod_command(**parameters: Any) -> str:
+    """The command line that loads our module in a guest, after the modules that it needs."""
+    words = " ".join(f"{name}={_parameter(value)}" for name, value in parameters.items())
+    needed = "$(modinfo -F depends /in/rnvme.ko | tr , ' ')"
+    return f"for dep in {needed}; do modprobe $dep || exit; done; insmod /in/rnvme.ko {words}"
+
+
 class Vm:
     """Boots on entry to a ``with`` block, and is gone after it.
 
@@ -190,12 +197,7 @@ class Vm:
 
     def insmod(self, check: bool = True, **parameters: Any) -> Result:
         """Loads our module, after those that it needs."""
-        words = " ".join(f"{name}={_parameter(value)}" for name, value in parameters.items())
-        return self.run(
-            "for dep in $(modinfo -F depends /in/rnvme.ko | tr , ' '); do modprobe $dep || exit; done;"
-            f" insmod /in/rnvme.ko {words}",
-            check=check,
-        )
+        return self.run(insmod_command(**parameters), check=check)
 
     def read_file(self, path: str) -> bytes:
         """The contents of a file in the guest."""
