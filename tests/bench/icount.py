@@ -112,10 +112,11 @@ class Bench:
     """One machine with one driver loaded."""
 
     def __init__(self, vm: Vm, driver: str, counts: Path, annotate: Path | None) -> None:
+        """``annotate`` is the module file whose disassembly is wanted, if any."""
         self._vm = vm
         self._driver = driver
         self._counts = counts
-        self._annotate = annotate  # the rnvme.ko to be annotated
+        self._functions = icount_annotate.disassemble(annotate) if annotate is not None else None
         self._read = 0  # rounds of the file that were used
         self._load_driver()
         self._disks = self._find_disks()
@@ -161,8 +162,13 @@ class Bench:
         fresh, self._read = rounds[self._read :], len(rounds)
         if len(fresh) != ROUNDS + 1:
             raise RunFailed(f"{len(fresh)} rounds were counted, not {ROUNDS + 1}")
-        if self._annotate is not None:
-            self._write_listing(job, fresh[:-1])
+        if self._functions is not None:
+            listing = icount_annotate.annotate(
+                self._functions, self._driver, fresh[:-1], self._symbols, COUNT
+            )
+            path = TOP / "build" / f"icount {job.name}.txt".replace(",", "").replace(" ", "-")
+            path.write_text(listing)
+            say(f"annotated disassembly: {path}")
         return report.per_io(
             fresh,
             self._symbols,
@@ -171,12 +177,6 @@ class Bench:
             count=COUNT,
             interrupts=int(line[3]),
         )
-
-    def _write_listing(self, job: Job, rounds: list[report.Round]) -> None:
-        listing = icount_annotate.annotate(self._annotate, self._driver, rounds, self._symbols, COUNT)
-        path = TOP / "build" / f"icount {job.name}.txt".replace(",", "").replace(" ", "-")
-        path.write_text(listing)
-        say(f"annotated disassembly: {path}")
 
 
 @dataclass(frozen=True)
@@ -263,6 +263,7 @@ def parse_arguments() -> argparse.Namespace:
         action="store_true",
         help="write rnvme's disassembly with executions per I/O, by source line and by function, to build/",
     )
+    parser.add_argument("--rst", action="store_true", help="also print the documentation's table")
     parser.add_argument("--gate", action="store_true", help="only the jobs that decide about the exit status")
     parser.add_argument("--driver", choices=sorted(DRIVERS), help="only this driver, no verdict")
     parser.add_argument(
@@ -296,6 +297,8 @@ def main() -> int:
     show(jobs, results, arguments.top)
     complaints = []
     if len(drivers) == len(DRIVERS):
+        if arguments.rst:
+            print(report.rst_table(results["rnvme"], results["c"]) + "\n")
         complaints = report.verdict(results["rnvme"], results["c"], [job.name for job in jobs if job.gate])
     arguments.json.parent.mkdir(parents=True, exist_ok=True)
     arguments.json.write_text(

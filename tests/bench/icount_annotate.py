@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from icount_report import Round, Symbols
+from icount_report import Round, Symbols, without_hashes
 
 _FUNCTION = re.compile(r"[0-9a-f]+ <(?P<name>.+)>:$")
 _INSTRUCTION = re.compile(r"\s*(?P<address>[0-9a-f]+):\t(?P<text>.*)$")
@@ -27,8 +27,10 @@ class Function:
     lines: list[str] = field(default_factory=list)  # source lines, empty without debug information
 
 
-def annotate(module: Path, name: str, rounds: list[Round], symbols: Symbols, count: int) -> str:
-    """What was executed of the module file, by source line and by function, hottest first.
+def annotate(
+    functions: dict[str, Function], name: str, rounds: list[Round], symbols: Symbols, count: int
+) -> str:
+    """What was executed of a disassembled module, by source line and by function, hottest first.
 
     ``name`` is the module's in the kernel. Functions are matched by symbol, so that it does not
     matter where the module was loaded. Instructions are counted by whole blocks.
@@ -37,7 +39,7 @@ def annotate(module: Path, name: str, rounds: list[Round], symbols: Symbols, cou
     ios = count * len(rounds)
     by_line: Counter[str] = Counter()
     listings = []
-    for symbol, function in _disassembly(module).items():
+    for symbol, function in functions.items():
         times = _times(function, entered.get(symbol, Counter()))
         if not any(times):
             continue
@@ -56,7 +58,7 @@ def annotate(module: Path, name: str, rounds: list[Round], symbols: Symbols, cou
     done = subprocess.run(
         ["c++filt"], input="\n\n".join(parts) + "\n", capture_output=True, text=True, check=True, timeout=60
     )
-    return done.stdout
+    return without_hashes(done.stdout)
 
 
 def _listing(function: Function, times: list[int], ios: int) -> str:
@@ -92,8 +94,8 @@ def _entries(name: str, rounds: list[Round], symbols: Symbols) -> dict[str, Coun
     return entered
 
 
-def _disassembly(module: Path) -> dict[str, Function]:
-    """The functions of the file, by symbol."""
+def disassemble(module: Path) -> dict[str, Function]:
+    """The functions of a module file, by symbol."""
     done = subprocess.run(
         ["objdump", "--disassemble", "--reloc", "--line-numbers", "--no-show-raw-insn", module],
         capture_output=True,

@@ -368,6 +368,38 @@ def table(job: str, ours: JobResult | None, theirs: JobResult | None) -> str:
     return "\n".join(lines)
 
 
+def rst_table(ours: dict[str, JobResult], theirs: dict[str, JobResult]) -> str:
+    """All jobs in one table, as in Documentation/performance.rst."""
+    head = ("Job", "rnvme", "C", "ratio", "by blocks", "of C", "doorbells", "of C")
+    rows = [head]
+    for job, left in ours.items():
+        right = theirs[job]
+        rows.append(
+            (
+                job,
+                f"{left.gated:.1f}",
+                f"{right.gated:.1f}",
+                f"{left.gated / right.gated:.3f}",
+                f"{left.blocks:.1f}",
+                f"{right.blocks:.1f}",
+                f"{_doorbells(left):.3f}",
+                f"{_doorbells(right):.3f}",
+            )
+        )
+    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+    rule = "  ".join("=" * width for width in widths)
+
+    def line(row: tuple[str, ...]) -> str:
+        first, *others = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        return "  ".join([first, *(cell.strip().rjust(len(cell)) for cell in others)])
+
+    return "\n".join([rule, line(head), rule, *map(line, rows[1:]), rule])
+
+
+def _doorbells(result: JobResult) -> float:
+    return result.accesses.get("sq doorbell", 0.0) + result.accesses.get("cq doorbell", 0.0)
+
+
 def differences(job: str, ours: JobResult, theirs: JobResult, limit: int) -> str:
     """What the two drivers make the rest of the kernel do: where they differ most."""
 

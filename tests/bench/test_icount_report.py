@@ -138,3 +138,10 @@ def test_table_has_both_columns_or_dashes() -> None:
     assert "driver, all of it" in both
     one = report.table("job", None, result())
     assert " - " in one
+
+
+def test_rst_table_is_aligned() -> None:
+    lines = report.rst_table({"job": result()}, {"job": result()}).splitlines()
+    assert len({len(line) for line in lines}) == 1
+    assert lines[0] == lines[2] == lines[-1]
+    assert lines[3].split() == ["job", "15.0", "15.0", "1.000", "16.0", "16.0", "1.500", "1.500"]
