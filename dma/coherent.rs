@@ -118,14 +118,6 @@ impl<T: IntoBytes + Immutable> Coherent<T> {
 }
 
 impl<T: FromBytes> Coherent<T> {
-    /// Reads value `index`, which the device has written and does not write again
-    /// until it is told to.
-    #[inline]
-    pub(crate) fn read(&self, index: usize) -> Option<T> {
-        // SAFETY: inside of the allocation; any bytes are a `T`.
-        (index < self.len).then(|| unsafe { self.cpu.as_ptr().add(index).read_volatile() })
-    }
-
     /// Reads the eight bytes at offset `8 * QWORD` of value `index` in one load.
     ///
     /// What the device wrote before it wrote these is seen by later reads.
@@ -141,9 +133,8 @@ impl<T: FromBytes> Coherent<T> {
             return None;
         }
         // SAFETY: inside of the allocation, and aligned, as it starts at a page.
-        let word = unsafe {
-            AtomicU64::from_ptr(self.cpu.as_ptr().add(index).cast::<u64>().add(QWORD))
-        };
+        let word =
+            unsafe { AtomicU64::from_ptr(self.cpu.as_ptr().add(index).cast::<u64>().add(QWORD)) };
         let value = word.load(Ordering::Acquire);
         // A device's writes are ordered by a barrier of its own on weakly ordered CPUs.
         #[cfg(not(target_arch = "x86_64"))]

@@ -180,9 +180,7 @@ impl RequestMapper {
         if rq.segments() == 1 {
             let mut segment = bindings::rnvme_segment::default();
             // SAFETY: the request is live and has data; the device is bound.
-            if unsafe {
-                bindings::rnvme_map_single_segment(rq.as_raw(), self.dev, &mut segment)
-            } {
+            if unsafe { bindings::rnvme_map_single_segment(rq.as_raw(), self.dev, &mut segment) } {
                 return self.one_segment(rq, segment);
             }
         }

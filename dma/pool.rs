@@ -56,11 +56,6 @@ impl Pool {
     pub(super) fn put_all(&self, bits: u64) {
         self.free.fetch_or(bits, Ordering::Release);
     }
-
-    /// How many are free (a look, not a promise).
-    pub(crate) fn available(&self) -> u32 {
-        self.free.load(Ordering::Relaxed).count_ones()
-    }
 }
 
 /// A number taken from a [`Pool`]; its owner alone uses what it stands for.

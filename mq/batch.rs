@@ -15,7 +15,6 @@ use core::{
     marker::PhantomData,
     ptr::NonNull, //
 };
-use kernel::prelude::*;
 
 /// Requests that completed with success and end together.
 ///
@@ -135,9 +134,7 @@ impl<'a, T: Operations> RequestList<'a, T> {
     /// Gives a request back to blk-mq, which issues it alone afterwards.
     pub(crate) fn give_back(&mut self, refused: Refused<T>) {
         // SAFETY: the request is ours, and in no list.
-        unsafe {
-            bindings::rnvme_rq_list_add_tail(&mut self.refused, refused.into_raw().as_ptr())
-        };
+        unsafe { bindings::rnvme_rq_list_add_tail(&mut self.refused, refused.into_raw().as_ptr()) };
     }
 }
 

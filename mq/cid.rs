@@ -66,6 +66,7 @@ impl CidLayout {
     }
 
     /// How many times a slot can be reused before an old identifier repeats.
+    #[cfg(test)]
     pub(crate) const fn generations(self) -> u32 {
         self.generation_mask as u32 + 1
     }

@@ -173,8 +173,8 @@ impl<'a, T: BlockDevice> GenDiskBuilder<'a, T> {
             _set: set,
         };
         // SAFETY: as above; the array is this disk's own.
-        let mut writer =
-            NullTerminatedFormatter::new(unsafe { &mut (*raw).disk_name }).ok_or(EINVAL)?;
+        let disk_name = unsafe { &mut (*raw).disk_name };
+        let mut writer = NullTerminatedFormatter::new(disk_name).ok_or(EINVAL)?;
         writer.write_fmt(name).map_err(|_| EINVAL)?;
         // SAFETY: the disk is live and not yet added.
         unsafe {
@@ -184,7 +184,9 @@ impl<'a, T: BlockDevice> GenDiskBuilder<'a, T> {
             }
         }
         let parent = self.parent.map_or(ptr::null_mut(), ClassDeviceRef::as_raw);
-        let groups = self.groups.map_or(ptr::null_mut(), |groups| groups.as_raw());
+        let groups = self
+            .groups
+            .map_or(ptr::null_mut(), |groups| groups.as_raw());
         // SAFETY: the disk is complete; the parent is live for the call, which takes
         // a reference; the groups are static.
         to_result(unsafe { bindings::device_add_disk(parent, raw, groups) })?;
@@ -242,9 +244,17 @@ impl<T: BlockDevice> Vtable<T> {
         const {
             &bindings::block_device_operations {
                 owner: kernel::module::this_module::<<T as BlockDevice>::OwnerModule>().as_ptr(),
-                ioctl: if T::HAS_IOCTL { Some(Self::ioctl) } else { None },
+                ioctl: if T::HAS_IOCTL {
+                    Some(Self::ioctl)
+                } else {
+                    None
+                },
                 // The structures of our ioctls are the same for 32-bit programs.
-                compat_ioctl: if T::HAS_IOCTL { Some(Self::ioctl) } else { None },
+                compat_ioctl: if T::HAS_IOCTL {
+                    Some(Self::ioctl)
+                } else {
+                    None
+                },
                 getgeo: Some(Self::getgeo),
                 free_disk: Some(Self::free_disk),
                 ..pin_init::zeroed()

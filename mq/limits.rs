@@ -17,16 +17,6 @@ impl BlockSize {
     /// 512 bytes.
     pub(crate) const SECTOR: Self = Self(9);
 
-    /// A block size known at compile time; one that is not a power of two in
-    /// range does not compile.
-    pub(crate) const fn literal<const BYTES: u32>() -> Self {
-        const {
-            assert!(BYTES.is_power_of_two() && BYTES >= 512 && BYTES as usize <= kernel::page::PAGE_SIZE);
-        }
-        // INVARIANT: asserted above. CAST: at most 31.
-        Self(BYTES.trailing_zeros() as u8)
-    }
-
     /// A block size that a device gave.
     ///
     /// # Errors
@@ -44,13 +34,6 @@ impl BlockSize {
     /// The size in bytes.
     pub(crate) const fn bytes(self) -> u32 {
         1u32 << self.0
-    }
-
-    /// The binary logarithm of the size.
-    #[inline]
-    pub(crate) const fn shift(self) -> u32 {
-        // CAST: widening.
-        self.0 as u32
     }
 }
 

@@ -18,6 +18,7 @@ use kernel::prelude::*;
 pub(crate) enum TimeoutAction {
     /// It was, or just now is being, completed. Its time is not watched again
     /// (`BLK_EH_DONE`).
+    #[expect(dead_code, reason = "blk-mq offers it, and this driver watches on")]
     Done,
     /// Its time starts anew (`BLK_EH_RESET_TIMER`).
     ResetTimer,

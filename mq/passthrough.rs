@@ -152,9 +152,7 @@ impl<'q, T: Operations> Passthrough<'q, T> {
         let status = unsafe { bindings::blk_execute_rq(self.rq.as_ptr(), false) };
         status_to_result(status)?;
         // SAFETY: ours again; the default takes the place of what moves out.
-        Ok(core::mem::take(unsafe {
-            &mut *pdu::<T>(self.rq.as_ptr())
-        }))
+        Ok(core::mem::take(unsafe { &mut *pdu::<T>(self.rq.as_ptr()) }))
     }
 }
 

@@ -235,13 +235,6 @@ macro_rules! request_type {
             pub(super) fn into_raw(self) -> NonNull<bindings::request> {
                 ManuallyDrop::new(self).0
             }
-
-            /// The private data, exclusively.
-            #[inline]
-            pub(crate) fn data_mut(&mut self) -> &mut T::RequestData {
-                // SAFETY: this value is the only owner of the request.
-                unsafe { &mut *pdu::<T>(self.0.as_ptr()) }
-            }
         }
 
         impl<T: Operations> Deref for $name<T> {
@@ -256,6 +249,22 @@ macro_rules! request_type {
         }
     };
 }
+
+/// Gives exclusive access to the private data.
+macro_rules! with_data_mut {
+    ($($name:ident),*) => {
+        $(impl<T: Operations> $name<T> {
+            /// The private data, exclusively.
+            #[inline]
+            pub(crate) fn data_mut(&mut self) -> &mut T::RequestData {
+                // SAFETY: this value is the only owner of the request.
+                unsafe { &mut *pdu::<T>(self.0.as_ptr()) }
+            }
+        })*
+    };
+}
+
+with_data_mut!(IdleRequest, Completed);
 
 request_type! {
     /// A request that blk-mq handed over and that was not started.

@@ -40,13 +40,6 @@ impl<T: Operations> RequestQueue<T> {
     pub(super) fn as_raw(&self) -> *mut bindings::request_queue {
         self.0.get()
     }
-
-    /// The most bytes that one request can carry.
-    pub(crate) fn max_bytes(&self) -> u64 {
-        // SAFETY: live; the limits are read without a lock as C does.
-        u64::from(unsafe { (*self.0.get()).limits.max_hw_sectors })
-            .wrapping_shl(bindings::SECTOR_SHIFT)
-    }
 }
 
 /// A request queue without a disk, for commands of the driver's own.

@@ -129,11 +129,6 @@ impl<T: Operations> Slots<T> {
         self.slots.iter().all(|slot| !slot.word.is_full())
     }
 
-    /// True if the slot of `tag` holds a request (a look, not a promise).
-    pub(crate) fn is_full(&self, tag: usize) -> bool {
-        self.slots.get(tag).is_some_and(|slot| slot.word.is_full())
-    }
-
     /// Moves the mapping of a request that was taken out of its slot.
     ///
     /// # Safety

@@ -213,7 +213,10 @@ impl<T: Operations> PinnedDrop for TagSet<T> {
         }
         for queue in self.queues() {
             if !queue.slots().is_empty() {
-                pr_err!("hardware queue {}: slots not empty at teardown\n", queue.index());
+                pr_err!(
+                    "hardware queue {}: slots not empty at teardown\n",
+                    queue.index()
+                );
             }
         }
         // SAFETY: allocated, and no request queue uses it: each holds a reference

@@ -8,6 +8,7 @@
 use super::{
     command_data::CommandData,
     controller::Controller,
+    hardware::IoQueueMemory,
     io::map_if_any,
     queue::{
         submit_one,
@@ -30,8 +31,7 @@ use super::{
         },
         ids::{
             Nsid,
-            QueueId,
-            QueueSize, //
+            QueueId, //
         },
         status::Status, //
     },
@@ -293,20 +293,22 @@ impl Admin {
     }
 
     /// Creates an I/O completion queue, then the submission queue that uses it.
-    pub(crate) fn create_queue_pair(
-        &self,
-        id: QueueId,
-        size: QueueSize,
-        vector: u16,
-        completions: DmaAddr,
-        submissions: DmaAddr,
-    ) -> Result<(), AdminError> {
-        let signal = admin::CompletionSignal::Interrupt(vector);
-        self.create(admin::create_io_cq(id, size, signal), completions)?;
-        self.create(
-            admin::create_io_sq(id, size, id, admin::QueuePriority::Medium),
-            submissions,
-        )
+    pub(crate) fn create_queue_pair(&self, queue: &IoQueueMemory) -> Result<(), AdminError> {
+        let IoQueueMemory { id, size, .. } = *queue;
+        let signal = admin::CompletionSignal::Interrupt(queue.vector);
+        self.create(admin::create_io_cq(id, size, signal), queue.completions)?;
+        let command = admin::create_io_sq(id, size, id, admin::QueuePriority::Medium);
+        self.create(command, queue.submissions).inspect_err(|_| {
+            // What cannot be used shall not be there. If this fails too, the controller
+            // is reset before the memory of the queue goes.
+            let _ = self.execute(admin::delete_io_cq(id));
+        })
+    }
+
+    /// Deletes an I/O submission queue, then its completion queue.
+    pub(crate) fn delete_queue_pair(&self, id: QueueId) -> Result<(), AdminError> {
+        self.execute(admin::delete_io_sq(id))?;
+        self.execute(admin::delete_io_cq(id)).map(|_| ())
     }
 
     fn create(&self, command: Command, memory: DmaAddr) -> Result<(), AdminError> {
@@ -331,4 +333,3 @@ fn judge(completion: Option<Completion>) -> Result<Completion, AdminError> {
         None => Err(AdminError::Kernel(EIO)),
     }
 }
-

@@ -72,10 +72,8 @@ impl CommandData {
     /// Keeps what a command of our own returned; it takes the command's place.
     pub(crate) fn set_completion(&mut self, completion: Completion) {
         // CAST: the two halves.
-        self.payload = Payload::Result([
-            completion.result as u32,
-            (completion.result >> 32) as u32,
-        ]);
+        self.payload =
+            Payload::Result([completion.result as u32, (completion.result >> 32) as u32]);
         self.status = Outcome(completion.status);
     }
 

@@ -28,7 +28,10 @@ use super::{
     sysfs,
 };
 use crate::{
-    mq::GenDisk,
+    mq::{
+        BlkStatus,
+        GenDisk, //
+    },
     os::{
         chrdev,
         device::ClassDeviceRef,
@@ -43,10 +46,7 @@ use crate::{
     },
 };
 use kernel::{
-    fmt,
-    impl_has_work,
-    new_mutex,
-    new_work,
+    impl_has_work, new_mutex, new_work,
     prelude::*,
     str::CString,
     sync::{
@@ -98,7 +98,7 @@ impl WorkItem for Controller {
 
     /// Stops a controller that does not answer any more, and fails all its requests.
     fn run(this: Arc<Controller>) {
-        if this.stop() {
+        if this.stop(BlkStatus::Timeout) {
             this.say(format_args!(
                 "stopped; all commands failed. Unbind and bind the device to try again"
             ));
@@ -180,32 +180,53 @@ impl Controller {
             .set_queue_count(wanted)
             .inspect_err(|error| self.complain("Set Features, Number of Queues", error))?;
         let number = self.instance.number();
-        let made = self.with_hardware(|hw| hw.make_io_queues(number, wanted.min(granted)))?;
-        for index in 0..made {
-            // CAST: widening.
-            let index = index as usize;
-            let queue =
-                self.with_hardware(|hw| hw.io_queue(index).ok_or(EINVAL))?;
-            admin
-                .create_queue_pair(
-                    queue.id,
-                    queue.size,
-                    queue.vector,
-                    queue.completions,
-                    queue.submissions,
-                )
-                .inspect_err(|error| self.complain("Create I/O Queue", error))?;
+        let mut count = wanted.min(granted);
+        // Each round has fewer queues than the one before.
+        let made = loop {
+            let made = self.with_hardware(|hw| hw.make_io_queues(number, count))?;
+            match self.create_io_queues(admin, made)? {
+                created if created == made => break made,
+                0 => return Err(ENODEV),
+                created => count = created,
+            }
+            self.say(format_args!("going on with {count} I/O queues"));
+            for id in (1..=count).rev() {
+                admin
+                    .delete_queue_pair(QueueId::new(u16::try_from(id)?))
+                    .inspect_err(|error| self.complain("Delete I/O Queue", error))?;
+            }
             self.with_hardware(|hw| {
-                hw.open_io_queue(index);
+                hw.drop_io_queues();
                 Ok(())
             })?;
-        }
+        };
         self.say(format_args!(
             "{made} I/O queues of {} entries (asked for {wanted}, granted {granted}), NVMe {}",
             self.with_hardware(|hw| Ok(hw.io_entries()))?,
             self.version
         ));
         Ok(())
+    }
+
+    /// Tells the controller of the first `count` I/O queues. Returns how many it took.
+    fn create_io_queues(&self, admin: &Admin, count: u32) -> Result<u32> {
+        for created in 0..count {
+            // CAST: widening.
+            let index = created as usize;
+            let queue = self.with_hardware(|hw| hw.io_queue(index).ok_or(EINVAL))?;
+            match admin.create_queue_pair(&queue) {
+                Ok(()) => {}
+                Err(error) => {
+                    self.complain("Create I/O Queue", &error);
+                    return Ok(created);
+                }
+            }
+            self.with_hardware(|hw| {
+                hw.open_io_queue(index);
+                Ok(())
+            })?;
+        }
+        Ok(count)
     }
 
     /// Shows the controller in `/dev` and in its class.
@@ -274,12 +295,10 @@ impl Controller {
     /// written back first, and it is told that power may go. May sleep.
     pub(crate) fn give_back(self: &Arc<Self>) {
         let before = self.state.change(State::Deleting);
-        let gone = self
-            .with_hardware(|hw| Ok(hw.is_gone()))
-            .unwrap_or(true);
+        let gone = self.with_hardware(|hw| Ok(hw.is_gone())).unwrap_or(true);
         if gone && before == Ok(State::Live) {
             // Nothing that is written can arrive, so nobody shall wait for it.
-            self.stop();
+            self.stop(BlkStatus::Offline);
             for disk in self.disks.lock().iter() {
                 disk.mark_dead();
             }
@@ -288,7 +307,7 @@ impl Controller {
         drop(disks);
         let node = self.node.lock().take();
         drop(node);
-        self.shut_down();
+        self.shut_down(true);
         let admin = self.admin.lock().take();
         drop(admin);
         work::cancel_sync(self);
@@ -297,16 +316,18 @@ impl Controller {
     }
 
     /// Tells the controller that power may go, then stops it. May sleep.
-    pub(crate) fn shut_down(&self) {
+    ///
+    /// With `fail` later requests end with an error, else they wait for ever.
+    pub(crate) fn shut_down(&self, fail: bool) {
         let limit_ms = self.shutdown_ms();
         if let Some(hardware) = &mut *self.hardware.lock() {
-            hardware.quiet_down(limit_ms);
+            hardware.quiet_down(limit_ms, fail);
             if !hardware.registers().shut_down(limit_ms) && !hardware.is_gone() {
                 self.say(format_args!(
                     "shutdown not complete after {limit_ms} ms (CSTS.SHST); going on"
                 ));
             }
-            self.stop_hardware(hardware);
+            self.stop_hardware(hardware, BlkStatus::Offline);
         }
     }
 
@@ -319,18 +340,18 @@ impl Controller {
     }
 
     /// Stops the controller and fails all requests. Returns true if it was running.
-    fn stop(&self) -> bool {
+    fn stop(&self, status: BlkStatus) -> bool {
         match &mut *self.hardware.lock() {
             Some(hardware) => {
-                self.stop_hardware(hardware);
+                self.stop_hardware(hardware, status);
                 true
             }
             None => false,
         }
     }
 
-    fn stop_hardware(&self, hardware: &mut Hardware) {
-        if !hardware.stop() {
+    fn stop_hardware(&self, hardware: &mut Hardware, status: BlkStatus) {
+        if !hardware.stop(status) {
             self.say(format_args!(
                 "cannot be stopped, not even by taking bus mastering away: its commands are not \
                  ended, since it may still write to their memory. Remove the device"

@@ -66,6 +66,6 @@ impl pci::Driver for NvmeDriver {
     }
 
     fn shutdown(data: &Self::Data) {
-        data.shut_down();
+        data.shut_down(false);
     }
 }

@@ -17,7 +17,10 @@ use super::{
         NvmeOperations,
         QueuePair, //
     },
-    registers::Registers,
+    registers::{
+        ControllerError,
+        Registers, //
+    },
     ring::CompletionRing,
     spec::{
         ids::{
@@ -63,11 +66,18 @@ const ADMIN_ENTRIES: u32 = 32;
 const ADMIN_KEPT: u32 = 2;
 
 /// The device as this driver has it, from probe until it is given back.
+///
+/// # Invariants
+///
+/// The memory of a queue that the controller may know of is in a field here, and the
+/// fields are dropped after [`Self::stop`].
 pub(crate) struct Hardware {
     lease: Lease,
     registers: Arc<Registers>,
     admin_set: Arc<TagSet<AdminQueue>>,
     admin_irq: Option<IrqRegistration<Completer<AdminQueue>>>,
+    /// The completion side of the admin queue while it has no interrupt.
+    admin_idle: Option<KBox<Completer<AdminQueue>>>,
     io_set: Option<Arc<TagSet<IoQueues>>>,
     io_irqs: KVec<IrqRegistration<Completer<IoQueues>>>,
 }
@@ -77,8 +87,14 @@ impl Hardware {
     /// CAP.TO at most.
     pub(crate) fn new(lease: Lease, registers: Arc<Registers>, instance: u32) -> Result<Self> {
         // A controller that somebody left running still knows his queues.
-        drop(registers.disable()?);
-        let max = registers.cap().max_queue_size().ok_or(EINVAL)?;
+        registers
+            .disable()
+            .inspect_err(|error| complain(&lease, "cannot reset", error))?;
+        let max = registers
+            .cap()
+            .max_queue_size()
+            .ok_or(ControllerError::QueueSize)
+            .inspect_err(|error| complain(&lease, "cannot use", error))?;
         let size = QueueSize::new(ADMIN_ENTRIES.min(max.entries())).ok_or(EINVAL)?;
         let pair = QueuePair::new(&lease, &registers, QueueId::ADMIN, size)?;
         let admin_set = TagSet::new(
@@ -93,29 +109,44 @@ impl Hardware {
             (),
         )?;
         let queue = admin_set.queue_ref(0).ok_or(EINVAL)?;
-        let ring = CompletionRing::new(
-            lease.clone(),
-            size,
-            registers.completion_head(QueueId::ADMIN)?,
-        )?;
-        let completer = Completer::new(ring, queue);
+        let head = registers.completion_head(QueueId::ADMIN)?;
+        let ring = CompletionRing::new(lease.clone(), size, head)?;
+        let completer = KBox::new(Completer::new(ring, queue), GFP_KERNEL)?;
         let aqa = Aqa::new(size, size).ok_or(EINVAL)?;
         let acq = completer.dma_addr();
         let vectors = Vectors::new(lease.clone(), 1, 1)?;
-        let this = Self {
-            admin_irq: Some(IrqRegistration::new(vectors, 0, instance, 0, completer)?),
+        // INVARIANT: the controller knows of no queue yet.
+        let mut this = Self {
             lease,
             registers,
             admin_set,
+            admin_irq: None,
+            admin_idle: Some(completer),
             io_set: None,
             io_irqs: KVec::new(),
         };
+        this.attach_admin(vectors, instance)?;
         let queue = this.admin_set.queue(0).ok_or(EINVAL)?;
         this.registers
             .enable(aqa, queue.submission_addr(), acq)
-            .inspect_err(|error| dev_err!(this.lease.device(), "cannot enable: {}\n", format_args!("{error}")))?;
+            .inspect_err(|error| complain(&this.lease, "cannot enable", error))?;
         queue.set_open(true);
         Ok(this)
+    }
+
+    /// Gives the admin queue the first of `vectors`.
+    fn attach_admin(&mut self, vectors: Arc<Vectors>, instance: u32) -> Result {
+        let completer = self.admin_idle.take().ok_or(ENODEV)?;
+        match IrqRegistration::new(vectors, 0, instance, 0, completer) {
+            Ok(irq) => {
+                self.admin_irq = Some(irq);
+                Ok(())
+            }
+            Err((error, completer)) => {
+                self.admin_idle = Some(completer);
+                Err(error)
+            }
+        }
     }
 
     /// A request queue for admin commands.
@@ -161,16 +192,22 @@ impl Hardware {
             .map_or(0, |queue| queue.entries())
     }
 
-    /// Keeps new I/O out, and waits until what the controller has is done, `limit_ms`
-    /// milliseconds at most. May sleep.
-    pub(crate) fn quiet_down(&self, limit_ms: u32) {
-        if let Some(set) = &self.io_set {
-            set.quiesce();
-            poll_until(limit_ms, || {
-                set.queues()
-                    .all(|queue| queue.slots().is_empty())
-                    .then_some(())
-            });
+    /// Keeps new I/O out for good, and waits until what the controller has is done,
+    /// `limit_ms` milliseconds at most. May sleep.
+    ///
+    /// With `fail` later requests end with an error, else they wait for ever: for a
+    /// system that goes down, and whose log shall end quietly.
+    pub(crate) fn quiet_down(&self, limit_ms: u32, fail: bool) {
+        let Some(set) = &self.io_set else {
+            return;
+        };
+        set.quiesce();
+        poll_until(limit_ms, || {
+            set.queues()
+                .all(|queue| queue.slots().is_empty())
+                .then_some(())
+        });
+        if fail {
             close(set);
             set.unquiesce();
         }
@@ -186,15 +223,11 @@ impl Hardware {
     /// controller does not know of them yet. Returns how many.
     pub(crate) fn make_io_queues(&mut self, instance: u32, count: u32) -> Result<u32> {
         // The admin queue moves to the first vector of the new set.
-        let admin = self.admin_irq.take().ok_or(ENODEV)?.into_handler();
+        if let Some(irq) = self.admin_irq.take() {
+            self.admin_idle = Some(irq.into_handler());
+        }
         let vectors = Vectors::new(self.lease.clone(), count.saturating_add(1), 1)?;
-        self.admin_irq = Some(IrqRegistration::new(
-            vectors.clone(),
-            0,
-            instance,
-            0,
-            admin,
-        )?);
+        self.attach_admin(vectors.clone(), instance)?;
         let own_vectors = vectors.count() > 1;
         let count = count.min(vectors.count().saturating_sub(1).max(1));
 
@@ -228,17 +261,12 @@ impl Hardware {
             let queue: QueueRef<IoQueues> = set.queue_ref(index as usize).ok_or(EINVAL)?;
             let head = self.registers.completion_head(queue.id())?;
             let ring = CompletionRing::new(self.lease.clone(), size, head)?;
+            let completer = KBox::new(Completer::new(ring, queue), GFP_KERNEL)?;
             let id = index.wrapping_add(1);
-            self.io_irqs.push(
-                IrqRegistration::new(
-                    vectors.clone(),
-                    if own_vectors { id } else { 0 },
-                    instance,
-                    id,
-                    Completer::new(ring, queue),
-                )?,
-                GFP_KERNEL,
-            )?;
+            let vector = if own_vectors { id } else { 0 };
+            let irq = IrqRegistration::new(vectors.clone(), vector, instance, id, completer)
+                .map_err(|(error, _)| error)?;
+            self.io_irqs.push(irq, GFP_KERNEL)?;
         }
         self.io_set = Some(set);
         Ok(count)
@@ -265,45 +293,63 @@ impl Hardware {
         }
     }
 
-    /// Forgets the I/O queues; the controller has been told of none, or has none.
+    /// Forgets the I/O queues, of which the controller has none (any more).
     pub(crate) fn drop_io_queues(&mut self) {
         self.io_irqs.clear();
         self.io_set = None;
     }
 
-    /// Stops the controller, then ends every request that it had. Order: keep
-    /// submitters out, stop the device (with proof), free the interrupts, read the
+    /// Stops the controller, then ends every request that it had with `status`. Order:
+    /// keep submitters out, stop the device (with proof), free the interrupts, read the
     /// completions that were still written, take the other requests back. May sleep.
     ///
     /// Returns false if the device could not be stopped; then nothing ended, as it may
     /// still write to the memory of each.
-    pub(crate) fn stop(&mut self) -> bool {
-        self.admin_set.quiesce();
-        if let Some(set) = &self.io_set {
-            set.quiesce();
-        }
+    pub(crate) fn stop(&mut self, status: BlkStatus) -> bool {
+        self.quiesce();
         close(&self.admin_set);
         if let Some(set) = &self.io_set {
             close(set);
         }
         let stopped = self.registers.stop(&self.lease);
         if let Some(stopped) = &stopped {
-            for irq in self.io_irqs.drain_all() {
-                irq.into_handler().finish(stopped, |rq| rq.end(BlkStatus::IoError));
+            while let Some(irq) = self.io_irqs.pop() {
+                irq.into_handler().finish(stopped, |rq| rq.end(status));
             }
             if let Some(irq) = self.admin_irq.take() {
-                irq.into_handler().finish(stopped, |rq| rq.end(BlkStatus::IoError));
+                self.admin_idle = Some(irq.into_handler());
             }
-            take_back(&self.admin_set, stopped);
+            if let Some(completer) = &mut self.admin_idle {
+                completer.finish(stopped, |rq| rq.end(status));
+            }
+            take_back(&self.admin_set, stopped, status);
             if let Some(set) = &self.io_set {
-                take_back(set, stopped);
+                take_back(set, stopped, status);
             }
         }
+        self.unquiesce();
+        stopped.is_some()
+    }
+
+    fn quiesce(&self) {
+        self.admin_set.quiesce();
+        if let Some(set) = &self.io_set {
+            set.quiesce();
+        }
+    }
+
+    fn unquiesce(&self) {
         self.admin_set.unquiesce();
         if let Some(set) = &self.io_set {
             set.unquiesce();
         }
-        stopped.is_some()
+    }
+}
+
+impl Drop for Hardware {
+    fn drop(&mut self) {
+        // Whatever path leads here, the controller may know of the memory that goes now.
+        self.stop(BlkStatus::Offline);
     }
 }
 
@@ -330,11 +376,13 @@ fn close<T: NvmeOperations>(set: &TagSet<T>) {
 
 /// Ends what is left of queues that have no interrupt handler, and waits for requests
 /// that were handed to other CPUs.
-fn take_back<T: NvmeOperations>(set: &TagSet<T>, stopped: &DmaStopped) {
+fn take_back<T: NvmeOperations>(set: &TagSet<T>, stopped: &DmaStopped, status: BlkStatus) {
     for queue in set.queues() {
-        queue
-            .slots()
-            .drain(stopped, |rq| rq.end(BlkStatus::IoError));
+        queue.slots().drain(stopped, |rq| rq.end(status));
     }
     set.wait_completed();
+}
+
+fn complain(lease: &Lease, what: &str, error: &ControllerError) {
+    dev_err!(lease.device(), "{what}: {}\n", format_args!("{error}"));
 }

@@ -18,11 +18,9 @@ use super::{
     },
     ring::Entry,
     spec::{
-        command::Command,
         io::{
             self,
             DsmRange,
-            IoControl,
             Transfer, //
         },
         lba::{
@@ -282,12 +280,11 @@ fn prepare_other(
             io::write_zeroes(ns.nsid(), range, ns.io_control(), deallocate)
         }
         Op::Discard => return discard(queue, ns, rq),
-        Op::DriverIn | Op::DriverOut => {
-            *rq.data().command().ok_or(NotSent::Never(BlkStatus::Invalid))?
-        }
-        Op::Read | Op::Write | Op::Other(_) => {
-            return Err(NotSent::Never(BlkStatus::NotSupported))
-        }
+        Op::DriverIn | Op::DriverOut => *rq
+            .data()
+            .command()
+            .ok_or(NotSent::Never(BlkStatus::Invalid))?,
+        Op::Read | Op::Write | Op::Other(_) => return Err(NotSent::Never(BlkStatus::NotSupported)),
     };
     let (prps, mapping) = map_if_any(queue, rq)?;
     Ok(Prepared {

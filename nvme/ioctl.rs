@@ -107,7 +107,10 @@ enum Via {
     /// The node of the controller.
     Controller,
     /// A disk, or a partition of it.
-    Disk { nsid: Nsid, writable: bool },
+    Disk {
+        nsid: Nsid,
+        writable: bool,
+    },
     Partition,
 }
 
@@ -152,12 +155,12 @@ pub(super) fn on_disk(disk: &DiskRef<'_, IoQueues>, cmd: u32, arg: usize) -> Res
             // CAST: an ioctl's value; identifiers above 2^31 wrap, as they do in C.
             Ok(ns.nsid().get() as isize)
         }
-        ADMIN_CMD => round_trip::<UserCommand>(arg, |command| {
-            admin_command(ns.controller(), via, command)
-        }),
-        ADMIN64_CMD => round_trip::<UserCommand64>(arg, |command| {
-            admin_command(ns.controller(), via, command)
-        }),
+        ADMIN_CMD => {
+            round_trip::<UserCommand>(arg, |command| admin_command(ns.controller(), via, command))
+        }
+        ADMIN64_CMD => {
+            round_trip::<UserCommand64>(arg, |command| admin_command(ns.controller(), via, command))
+        }
         IO_CMD => round_trip::<UserCommand>(arg, |command| io_command(disk, via, command)),
         IO64_CMD => round_trip::<UserCommand64>(arg, |command| io_command(disk, via, command)),
         _ => Err(ENOTTY),
@@ -257,11 +260,7 @@ fn send_admin(admin: &Admin, user: &UserCommand, command: Command) -> Result<Com
 }
 
 /// An I/O command of a user.
-fn io_command(
-    disk: &DiskRef<'_, IoQueues>,
-    via: Via,
-    user: &UserCommand,
-) -> Result<Completion> {
+fn io_command(disk: &DiskRef<'_, IoQueues>, via: Via, user: &UserCommand) -> Result<Completion> {
     let command = command(user)?;
     may_send_io(via, &command)?;
     if !disk.data().controller().is_serving() {

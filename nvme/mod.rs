@@ -9,6 +9,7 @@
 //! | [`controller`] | a controller and its life |
 //! | [`state`] | the states of a controller |
 //! | [`registers`] | controller properties, and bounded waits for them |
+//! | [`cursor`] | a position in a ring, pure |
 //! | [`ring`] | submission and completion queues in memory |
 //! | [`queue`] | a queue pair: rings, lock, mapper, interrupt handler |
 //! | [`command_data`] | what a request carries privately |
@@ -23,6 +24,7 @@
 pub(crate) mod admin;
 pub(crate) mod command_data;
 pub(crate) mod controller;
+pub(crate) mod cursor;
 pub(crate) mod driver;
 pub(crate) mod hardware;
 pub(crate) mod io;

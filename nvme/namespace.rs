@@ -39,7 +39,6 @@ use crate::{
     },
 };
 use kernel::{
-    fmt,
     prelude::*,
     str::CString,
     sync::Arc, //
@@ -131,15 +130,15 @@ pub(crate) fn add(
     }
     let identifiers = identifiers(controller, admin, nsid, &ns);
     if let Some(csi) = identifiers.csi.filter(|csi| *csi != Csi::NVM) {
-        controller.say(format_args!("namespace {nsid}: no disk: {csi} is not supported"));
+        controller.say(format_args!(
+            "namespace {nsid}: no disk: {csi} is not supported"
+        ));
         return Ok(None);
     }
     let identity = controller.identify().ok_or(ENODEV)?;
     let ctrl_nvm = command_set_limits(controller, admin);
     let limits = match BlockLimits::new(&Sources {
-        cap: controller
-            .look(|hw| hw.registers().cap())
-            .ok_or(ENODEV)?,
+        cap: controller.look(|hw| hw.registers().cap()).ok_or(ENODEV)?,
         ctrl: identity,
         ctrl_nvm: ctrl_nvm.as_deref(),
         ns: &ns,
@@ -156,10 +155,7 @@ pub(crate) fn add(
             return Ok(None);
         }
     };
-    let set = controller
-        .look(|hw| hw.io_set())
-        .flatten()
-        .ok_or(ENODEV)?;
+    let set = controller.look(|hw| hw.io_set()).flatten().ok_or(ENODEV)?;
     let name = CString::try_from_fmt(format_args!("rnvme{}n{}", controller.number(), nsid))?;
     let how = match ns.protection_type() {
         Some(_) => IoControl::NONE.protection_action(),
@@ -214,12 +210,7 @@ fn queue_limits(limits: &BlockLimits) -> Result<QueueLimits> {
 }
 
 /// Asks for the namespace's names, as the controller's version lets us.
-fn identifiers(
-    controller: &Controller,
-    admin: &Admin,
-    nsid: Nsid,
-    ns: &IdentifyNs,
-) -> Identifiers {
+fn identifiers(controller: &Controller, admin: &Admin, nsid: Nsid, ns: &IdentifyNs) -> Identifiers {
     let mut found = Identifiers {
         eui64: ns.eui64(),
         nguid: ns.nguid(),

@@ -4,6 +4,7 @@
 
 use super::{
     command_data::CommandData,
+    registers::Registers, //
     ring::{
         CompletionRing,
         Entry,
@@ -17,7 +18,6 @@ use super::{
         },
         sqe::Sqe, //
     },
-    registers::Registers, //
 };
 use crate::{
     dma::{
@@ -28,10 +28,6 @@ use crate::{
         RequestMapper, //
     },
     mq::{
-        atomic::{
-            AtomicU64,
-            Ordering, //
-        },
         BlkStatus,
         Cid,
         Completed,
@@ -67,7 +63,6 @@ pub(crate) struct QueuePair {
     mapper: RequestMapper,
     id: QueueId,
     size: QueueSize,
-    bogus: AtomicU64,
 }
 
 impl QueuePair {
@@ -88,7 +83,6 @@ impl QueuePair {
             mapper: RequestMapper::new(lease.clone(), size.entries() as usize)?,
             id,
             size,
-            bogus: AtomicU64::new(0),
         })
     }
 
@@ -118,11 +112,6 @@ impl QueuePair {
     pub(crate) fn set_open(&self, open: bool) {
         self.submission.lock().open = open;
     }
-
-    /// Completions so far that named no request of ours.
-    pub(crate) fn bogus(&self) -> u64 {
-        self.bogus.load(Ordering::Relaxed)
-    }
 }
 
 /// Requests that carry [`CommandData`], are mapped by a [`RequestMapper`], and are
@@ -151,11 +140,8 @@ pub(crate) struct Prepared {
 /// The lock of a submission ring, for one command or a run of them.
 pub(crate) struct Submitter<'q, T: NvmeOperations> {
     queue: &'q Queue<T>,
-    submission: kernel::sync::lock::Guard<
-        'q,
-        Submission,
-        kernel::sync::lock::spinlock::SpinLockBackend,
-    >,
+    submission:
+        kernel::sync::lock::Guard<'q, Submission, kernel::sync::lock::spinlock::SpinLockBackend>,
 }
 
 impl<'q, T: NvmeOperations> Submitter<'q, T> {
@@ -223,7 +209,7 @@ pub(crate) fn submit_one<T: NvmeOperations>(
 #[cold]
 pub(crate) fn reject<T: NvmeOperations>(queue: &Queue<T>, rq: Request<T>, mapping: Mapping) {
     queue.mapper().unmap(mapping);
-    rq.end(BlkStatus::IoError);
+    rq.end(BlkStatus::Offline);
 }
 
 /// Handles the interrupts of one queue; it has the completion ring to itself.
@@ -274,11 +260,7 @@ impl<T: NvmeOperations> Completer<T> {
 
     /// Completes what the device has still written, then takes all other requests
     /// back and gives them to `f`.
-    pub(crate) fn finish(
-        mut self,
-        stopped: &DmaStopped,
-        f: impl FnMut(Completed<T>),
-    ) {
+    pub(crate) fn finish(&mut self, stopped: &DmaStopped, f: impl FnMut(Completed<T>)) {
         self.walk();
         self.queue.slots().drain(stopped, f);
     }
@@ -294,7 +276,6 @@ impl<T: NvmeOperations> IrqHandler for Completer<T> {
 /// A completion names no request that the device has.
 #[cold]
 fn bogus<T: NvmeOperations>(queue: &Queue<T>, cid: Cid) {
-    queue.bogus.fetch_add(1, Ordering::Relaxed);
     if crate::os::log::may_print() {
         pr_warn!(
             "queue {}: completion for command {:#06x}, which is not outstanding: ignored\n",

@@ -4,15 +4,18 @@
 //!
 //! NVM Express Base Specification 2.0c, 3.3.1 and 3.3.3.
 
-use super::spec::{
-    completion::{
-        Completion,
-        Cqe,
-        CqeTail, //
+use super::{
+    cursor::Cursor,
+    spec::{
+        completion::{
+            Completion,
+            Cqe,
+            CqeTail, //
+        },
+        ids::QueueSize,
+        sqe::Sqe,
+        status::Status, //
     },
-    ids::QueueSize,
-    sqe::Sqe,
-    status::Status, //
 };
 use crate::{
     dma::{
@@ -31,13 +34,10 @@ use kernel::prelude::*;
 /// It cannot be overrun: there is one tag fewer than entries, and who writes an
 /// entry holds a tag.
 ///
-/// # Invariants
-///
-/// `tail` is less than `entries.len()`.
 pub(crate) struct SubmissionRing {
     entries: Coherent<Sqe>,
     /// Where the next entry goes.
-    tail: u32,
+    tail: Cursor,
     /// What the device was told last.
     committed_tail: u32,
     doorbell: Doorbell,
@@ -46,10 +46,10 @@ pub(crate) struct SubmissionRing {
 impl SubmissionRing {
     /// A queue of `size` entries whose tail doorbell is `doorbell`. May sleep.
     pub(crate) fn new(lease: Lease, size: QueueSize, doorbell: Doorbell) -> Result<Self> {
-        // INVARIANT: a queue has two entries at least. CAST: widening.
+        // CAST: widening.
         Ok(Self {
             entries: Coherent::new(lease, size.entries() as usize)?,
-            tail: 0,
+            tail: Cursor::new(size),
             committed_tail: 0,
             doorbell,
         })
@@ -64,22 +64,17 @@ impl SubmissionRing {
     #[inline]
     pub(crate) fn write(&mut self, sqe: Sqe) {
         // CAST: widening.
-        self.entries.write(self.tail as usize, sqe);
-        let next = self.tail.wrapping_add(1);
-        // INVARIANT: starts anew at the end.
-        self.tail = if next as usize == self.entries.len() {
-            0
-        } else {
-            next
-        };
+        self.entries.write(self.tail.index() as usize, sqe);
+        self.tail.advance();
     }
 
     /// Tells the device of all that was written.
     #[inline]
     pub(crate) fn commit(&mut self) {
-        if self.tail != self.committed_tail {
-            self.doorbell.ring(self.tail);
-            self.committed_tail = self.tail;
+        let tail = self.tail.index();
+        if tail != self.committed_tail {
+            self.doorbell.ring(tail);
+            self.committed_tail = tail;
         }
     }
 }
@@ -120,27 +115,19 @@ impl Entry<'_> {
 }
 
 /// A completion queue: the device writes, the host reads at its head.
-///
-/// # Invariants
-///
-/// `head` is less than `entries.len()`; `phase` is the phase tag of entries that
-/// the device has written since the head passed by.
 pub(crate) struct CompletionRing {
     entries: Coherent<Cqe>,
-    head: u32,
-    phase: bool,
+    head: Cursor,
     doorbell: Doorbell,
 }
 
 impl CompletionRing {
     /// A queue of `size` entries whose head doorbell is `doorbell`. May sleep.
     pub(crate) fn new(lease: Lease, size: QueueSize, doorbell: Doorbell) -> Result<Self> {
-        // INVARIANT: the memory is zero, and the device begins with phase 1. CAST:
-        // widening.
+        // CAST: widening.
         Ok(Self {
             entries: Coherent::new(lease, size.entries() as usize)?,
-            head: 0,
-            phase: true,
+            head: Cursor::new(size),
             doorbell,
         })
     }
@@ -155,30 +142,23 @@ impl CompletionRing {
     #[inline]
     pub(crate) fn pop(&mut self) -> Option<Entry<'_>> {
         // CAST: widening.
-        let head = self.head as usize;
+        let index = self.head.index() as usize;
         // One load of the half that has the phase tag; what it brings is current.
-        let tail = CqeTail::from_le(self.entries.load_acquire::<1>(head)?);
-        if tail.phase() != self.phase {
+        let tail = CqeTail::from_le(self.entries.load_acquire::<1>(index)?);
+        if tail.phase() != self.head.phase() {
             return None;
         }
-        let next = self.head.wrapping_add(1);
-        // INVARIANT: starts anew at the end, where the phase tag changes.
-        if next as usize == self.entries.len() {
-            self.head = 0;
-            self.phase = !self.phase;
-        } else {
-            self.head = next;
-        }
+        self.head.advance();
         Some(Entry {
             tail,
             entries: &self.entries,
-            index: head,
+            index,
         })
     }
 
     /// Tells the device up to where the entries were read.
     #[inline]
     pub(crate) fn commit(&mut self) {
-        self.doorbell.ring(self.head);
+        self.doorbell.ring(self.head.index());
     }
 }

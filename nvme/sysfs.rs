@@ -22,29 +22,41 @@ use crate::os::attribute::{
     OfDevice,
     OfDisk, //
 };
-use kernel::{
-    fmt,
-    prelude::*, //
-};
+use kernel::prelude::*;
 
 type OfController = Attribute<OfDevice, Controller>;
 type OfNamespace = Attribute<OfDisk, Namespace>;
 
 static CONTROLLER: [OfController; 12] = [
     OfController::new(c"model", |ctrl, out| {
-        out.line(format_args!("{}", ctrl.identify().ok_or(ENODEV)?.model_number()))
+        out.line(format_args!(
+            "{}",
+            ctrl.identify().ok_or(ENODEV)?.model_number()
+        ))
     }),
     OfController::new(c"serial", |ctrl, out| {
-        out.line(format_args!("{}", ctrl.identify().ok_or(ENODEV)?.serial_number()))
+        out.line(format_args!(
+            "{}",
+            ctrl.identify().ok_or(ENODEV)?.serial_number()
+        ))
     }),
     OfController::new(c"firmware_rev", |ctrl, out| {
-        out.line(format_args!("{}", ctrl.identify().ok_or(ENODEV)?.firmware_revision()))
+        out.line(format_args!(
+            "{}",
+            ctrl.identify().ok_or(ENODEV)?.firmware_revision()
+        ))
     }),
     OfController::new(c"subsysnqn", |ctrl, out| {
-        out.line(format_args!("{}", ctrl.identify().ok_or(ENODEV)?.subsystem_nqn()))
+        out.line(format_args!(
+            "{}",
+            ctrl.identify().ok_or(ENODEV)?.subsystem_nqn()
+        ))
     }),
     OfController::new(c"cntlid", |ctrl, out| {
-        out.line(format_args!("{}", ctrl.identify().ok_or(ENODEV)?.cntlid.get()))
+        out.line(format_args!(
+            "{}",
+            ctrl.identify().ok_or(ENODEV)?.cntlid.get()
+        ))
     }),
     OfController::new(c"cntrltype", |ctrl, out| {
         out.line(format_args!(
@@ -59,7 +71,9 @@ static CONTROLLER: [OfController; 12] = [
     }),
     OfController::new(c"transport", |_, out| out.line(format_args!("pcie"))),
     OfController::new(c"address", |ctrl, out| out.line(fmt!("{}", ctrl.address()))),
-    OfController::new(c"state", |ctrl, out| out.line(format_args!("{}", ctrl.state()))),
+    OfController::new(c"state", |ctrl, out| {
+        out.line(format_args!("{}", ctrl.state()))
+    }),
     OfController::new(c"numa_node", |ctrl, out| {
         let node = ctrl.look(|hw| hw.lease().numa_node()).ok_or(ENODEV)?;
         out.line(format_args!("{node}"))
@@ -84,7 +98,10 @@ static NAMESPACE: [OfNamespace; 6] = [
     OfNamespace::new(c"wwid", wwid),
     OfNamespace::new(c"nsid", |ns, out| out.line(format_args!("{}", ns.nsid()))),
     OfNamespace::new(c"csi", |ns, out| {
-        out.line(format_args!("{}", ns.identifiers().csi.unwrap_or(Csi::NVM).0))
+        out.line(format_args!(
+            "{}",
+            ns.identifiers().csi.unwrap_or(Csi::NVM).0
+        ))
     }),
     OfNamespace::new(c"uuid", |ns, out| {
         let uuid = ns.identifiers().uuid.ok_or(ENODATA)?;
@@ -144,9 +161,10 @@ struct Spaced<'a>(&'a [u8]);
 
 impl core::fmt::Display for Spaced<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        self.0.iter().enumerate().try_for_each(|(i, byte)| {
-            write!(f, "{}{byte:02x}", if i == 0 { "" } else { " " })
-        })
+        self.0
+            .iter()
+            .enumerate()
+            .try_for_each(|(i, byte)| write!(f, "{}{byte:02x}", if i == 0 { "" } else { " " }))
     }
 }
 

@@ -51,7 +51,7 @@ unsafe impl Owner for OfDisk {
 }
 
 /// Writes the value of an attribute.
-pub(crate) type Show<T> = fn(&T, &mut Buffer) -> Result;
+pub(crate) type Show<T> = fn(&T, &mut Buffer<'_>) -> Result;
 
 /// Says whether an attribute shall appear.
 pub(crate) type IsVisible<T> = fn(&T) -> bool;

@@ -205,14 +205,10 @@ impl<T: CharDevice> Vtable<T> {
     ///
     /// `inode` is that of a node of `T`, which stays while the file is open; `file`
     /// is being opened.
-    unsafe extern "C" fn open(
-        inode: *mut bindings::inode,
-        file: *mut bindings::file,
-    ) -> c_int {
+    unsafe extern "C" fn open(inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
         // SAFETY: by this function's requirements `i_cdev` lies in an `Inner<T>`.
-        let inner = unsafe {
-            kernel::container_of!(bindings::rnvme_inode_cdev(inode), Inner<T>, cdev)
-        };
+        let inner =
+            unsafe { kernel::container_of!(bindings::rnvme_inode_cdev(inode), Inner<T>, cdev) };
         // SAFETY: the open file keeps the node, the node its parent device, and that
         // the allocation.
         let data: &Arc<T> = unsafe { &(*inner).data };
@@ -227,11 +223,7 @@ impl<T: CharDevice> Vtable<T> {
     /// # Safety
     ///
     /// `file` is open and of `T`.
-    unsafe extern "C" fn ioctl(
-        file: *mut bindings::file,
-        cmd: c_uint,
-        arg: c_ulong,
-    ) -> c_long {
+    unsafe extern "C" fn ioctl(file: *mut bindings::file, cmd: c_uint, arg: c_ulong) -> c_long {
         // SAFETY: set by `open`, and kept as said there.
         let data = unsafe { &*(*file).private_data.cast::<T>() };
         match data.ioctl(cmd, arg) {

@@ -76,18 +76,6 @@ impl ClassDeviceRef {
     pub(crate) fn as_raw(&self) -> *mut bindings::device {
         self.0.as_ptr()
     }
-
-    /// Tells user space that something about the device changed
-    /// (`KOBJ_CHANGE`). May sleep.
-    pub(crate) fn changed(&self) {
-        // SAFETY: the device is live. An event that cannot be sent is no error here.
-        unsafe {
-            bindings::kobject_uevent(
-                &raw mut (*self.0.as_ptr()).kobj,
-                bindings::kobject_action_KOBJ_CHANGE,
-            )
-        };
-    }
 }
 
 impl Drop for ClassDeviceRef {

@@ -2,14 +2,11 @@
 
 //! Waits with a bound.
 
-use kernel::{
-    prelude::*,
-    time::{
-        delay::fsleep,
-        Delta,
-        Instant,
-        Monotonic, //
-    },
+use kernel::time::{
+    delay::fsleep,
+    Delta,
+    Instant,
+    Monotonic, //
 };
 
 /// Asks `f` again and again, with pauses of one millisecond, until it has an

@@ -4,12 +4,9 @@
 
 use super::Lease;
 use crate::bindings;
-use core::{
-    cell::UnsafeCell,
-    ptr::{
-        self,
-        NonNull, //
-    },
+use core::ptr::{
+    self,
+    NonNull, //
 };
 use kernel::{
     error::to_result,
@@ -52,8 +49,16 @@ impl Vectors {
                 1,
                 max,
                 bindings::PCI_IRQ_ALL_TYPES
-                    | if spread { bindings::PCI_IRQ_AFFINITY } else { 0 },
-                if spread { &mut affinity } else { ptr::null_mut() },
+                    | if spread {
+                        bindings::PCI_IRQ_AFFINITY
+                    } else {
+                        0
+                    },
+                if spread {
+                    &mut affinity
+                } else {
+                    ptr::null_mut()
+                },
             )
         };
         to_result(count)?;
@@ -99,7 +104,7 @@ pub(crate) trait IrqHandler: Send + 'static {
 /// `handler` is registered, and stays at its place until it is freed; while the
 /// vector is enabled only the interrupt core touches it.
 pub(crate) struct IrqRegistration<H: IrqHandler> {
-    handler: NonNull<UnsafeCell<H>>,
+    handler: NonNull<H>,
     index: u32,
     irq: u32,
     masked: Pin<KBox<Mutex<()>>>,
@@ -118,19 +123,23 @@ impl<H: IrqHandler> IrqRegistration<H> {
     ///
     /// # Errors
     ///
-    /// `EINVAL` if there is no such vector, `ENOMEM`.
+    /// `EINVAL` if there is no such vector, `ENOMEM`; the handler comes back.
     pub(crate) fn new(
         vectors: Arc<Vectors>,
         index: u32,
         instance: u32,
         queue: u32,
-        handler: H,
-    ) -> Result<Self> {
-        let masked = KBox::pin_init(new_mutex!(()), GFP_KERNEL)?;
+        handler: KBox<H>,
+    ) -> Result<Self, (Error, KBox<H>)> {
+        let masked = match KBox::pin_init(new_mutex!(()), GFP_KERNEL) {
+            Ok(masked) => masked,
+            Err(error) => return Err((error, handler)),
+        };
         // SAFETY: the function is ours.
         let irq = unsafe { bindings::pci_irq_vector(vectors.lease.as_raw(), index) };
-        to_result(irq)?;
-        let handler = KBox::new(UnsafeCell::new(handler), GFP_KERNEL)?;
+        if let Err(error) = to_result(irq) {
+            return Err((error, handler));
+        }
         let handler = NonNull::from(KBox::leak(handler));
         // SAFETY: the vector exists; the handler lives until `into_handler` or `drop`
         // has freed the interrupt. The format takes these two numbers.
@@ -148,8 +157,7 @@ impl<H: IrqHandler> IrqRegistration<H> {
         });
         if let Err(error) = result {
             // SAFETY: leaked above, and registered with nobody.
-            drop(unsafe { KBox::from_raw(handler.as_ptr()) });
-            return Err(error);
+            return Err((error, unsafe { KBox::from_raw(handler.as_ptr()) }));
         }
         // INVARIANT: registered just now.
         Ok(Self {
@@ -189,7 +197,7 @@ impl<H: IrqHandler> IrqRegistration<H> {
         unsafe { bindings::disable_irq(self.irq) };
         // SAFETY: disabled, so the interrupt core does not touch it, and the lock
         // keeps everybody else out.
-        let result = f(unsafe { &mut *(*self.handler.as_ptr()).get() });
+        let result = f(unsafe { &mut *self.handler.as_ptr() });
         // SAFETY: disabled above.
         unsafe { bindings::enable_irq(self.irq) };
         result
@@ -197,23 +205,19 @@ impl<H: IrqHandler> IrqRegistration<H> {
 
     /// Frees the interrupt, waits until its handlers do not run any more, and gives
     /// the handler back. May sleep.
-    pub(crate) fn into_handler(self) -> H {
+    pub(crate) fn into_handler(self) -> KBox<H> {
         let this = core::mem::ManuallyDrop::new(self);
         // SAFETY: `this` is not used after this, and not dropped.
         let (vectors, masked) = unsafe { (ptr::read(&this.vectors), ptr::read(&this.masked)) };
         drop(masked);
         // SAFETY: registered by the type invariant, freed once.
-        KBox::into_inner(unsafe { Self::free(&vectors, this.index, this.handler) }).into_inner()
+        unsafe { Self::free(&vectors, this.index, this.handler) }
     }
 
     /// # Safety
     ///
     /// `handler` is registered for vector `index`, and not used after this.
-    unsafe fn free(
-        vectors: &Vectors,
-        index: u32,
-        handler: NonNull<UnsafeCell<H>>,
-    ) -> KBox<UnsafeCell<H>> {
+    unsafe fn free(vectors: &Vectors, index: u32, handler: NonNull<H>) -> KBox<H> {
         // SAFETY: by this function's requirements. The call waits for handlers.
         unsafe {
             bindings::pci_free_irq(vectors.lease.as_raw(), index, handler.as_ptr().cast());

@@ -8,8 +8,7 @@ use crate::{
 };
 use core::ops::Deref;
 use kernel::{
-    device,
-    pci,
+    device, pci,
     prelude::*,
     sync::{
         aref::ARef,
