@@ -70,11 +70,6 @@ impl<T> Coherent<T> {
         })
     }
 
-    /// How many values there are.
-    pub(crate) fn len(&self) -> usize {
-        self.len
-    }
-
     /// The device's address of the whole.
     pub(crate) fn dma_addr(&self) -> DmaAddr {
         // SAFETY: the address of a live allocation for this device. The owner keeps the

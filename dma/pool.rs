@@ -15,9 +15,10 @@ pub(crate) struct Pool {
 impl Pool {
     /// A pool in which all of `count` numbers are free; more than 64 are 64.
     pub(crate) fn new(count: usize) -> Self {
+        // CAST: below 64.
         let free = match count {
             0 => 0,
-            1..64 => (1u64 << count).wrapping_sub(1),
+            1..64 => 1u64.wrapping_shl(count as u32).wrapping_sub(1),
             _ => u64::MAX,
         };
         Self {
@@ -49,7 +50,7 @@ impl Pool {
 
     /// Gives a number back. Any context.
     pub(crate) fn put(&self, index: PoolIndex) {
-        self.free.fetch_or(1u64 << index.0, Ordering::Release);
+        self.put_all(1u64.wrapping_shl(u32::from(index.0)));
     }
 
     /// Gives back each number whose bit is set. The caller owns all of them.

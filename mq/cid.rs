@@ -61,7 +61,7 @@ impl CidLayout {
         // CAST: both are at most 16.
         Self {
             tag_bits: tag_bits as u8,
-            generation_mask: (1u8 << bits).wrapping_sub(1),
+            generation_mask: 1u8.wrapping_shl(bits).wrapping_sub(1),
         }
     }
 
@@ -74,14 +74,15 @@ impl CidLayout {
     /// The tag part of `cid`, which may lie beyond the queue's depth.
     #[inline]
     pub(crate) const fn tag(self, cid: Cid) -> usize {
-        // CAST: widening. A shift by 16 of a `u32` cannot overflow.
-        ((cid.0 as u32) & ((1u32 << self.tag_bits).wrapping_sub(1))) as usize
+        // CAST: widening.
+        (cid.0 as u32 & 1u32.wrapping_shl(self.tag_bits as u32).wrapping_sub(1)) as usize
     }
 
     /// The generation part of `cid`.
     #[inline]
     pub(crate) const fn generation(self, cid: Cid) -> u64 {
-        ((cid.0 as u32) >> self.tag_bits) as u64
+        // CAST: widening.
+        (cid.0 as u32).wrapping_shr(self.tag_bits as u32) as u64
     }
 
     /// The generation that follows `generation`.
@@ -95,6 +96,6 @@ impl CidLayout {
     pub(crate) const fn cid(self, tag: usize, generation: u64) -> Cid {
         // CAST: both parts together have 16 bits by the type invariant, for a
         // `tag` of this queue.
-        Cid((tag as u32 | ((generation as u32) << self.tag_bits)) as u16)
+        Cid((tag as u32 | (generation as u32).wrapping_shl(self.tag_bits as u32)) as u16)
     }
 }

@@ -33,7 +33,7 @@ impl BlockSize {
 
     /// The size in bytes.
     pub(crate) const fn bytes(self) -> u32 {
-        1u32 << self.0
+        1u32.wrapping_shl(self.0 as u32)
     }
 }
 
