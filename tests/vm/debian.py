@@ -27,7 +27,10 @@ ALLOWED = (
     # What systemd says of units and of this host, some of which have our name.
     r"^systemd(-[a-z-]+)?\[\d+\]: ",
     r"^rnvme: (loading out-of-tree module|module verification failed)",
-    r"^(EXT4-fs \(r?nvme0n1p2\)|Kernel command line|Command line): ",
+    r"^EXT4-fs \(rnvme\d+n1p\d+\): (re-)?(un)?mount",
+    r"^ rnvme\d+n1:( p\d+)*$",
+    # systemd leaves it running over a restart, so that one that hangs ends.
+    r"^watchdog: watchdog0: watchdog did not stop!$",
 )
 
 
@@ -43,7 +46,7 @@ class Debian(Vm):
 
     def _launch(self) -> None:
         # Sparse, and without a cache of QEMU's: what the drive completed is here at once.
-        self.root_disk = Disk(self.paths.scratch / "root.raw", 512)
+        self.root_disk = Disk(self.workspace.scratch / "root.raw", 512)
         image = images._ask("boot-image", *self._image_options)
         subprocess.run(["cp", "--sparse=always", image, self.root_disk.path], check=True)
         line = qemu.CommandLine()
@@ -52,11 +55,11 @@ class Debian(Vm):
         line.add("-smp", str(self.machine.cpus), "-m", f"{self.machine.memory_mib}M")
         line.add("-drive", f"if=none,id=root,format=raw,file={self.root_disk.path}")
         line.device("nvme", drive="root", serial=ROOT_SERIAL, bootindex=0)
-        qemu._console_and_channels(line, self.paths, shell=False)
+        qemu._console_and_channels(line, self.workspace, shell=False)
         for place, ctrl in enumerate(self.machine.ctrls):
-            qemu._controller(line, self.paths, place, ctrl)
+            qemu._controller(line, self.workspace, place, ctrl)
         self._disks = line.disks
-        with self.paths.qemu_log.open("wb") as log:
+        with self.workspace.qemu_log.open("wb") as log:
             log.write((shlex.join(line.args) + "\n").encode())
             log.flush()
             self._process = subprocess.Popen(
