@@ -97,6 +97,16 @@ impl<T> Coherent<T> {
     }
 }
 
+impl<T: Copy> Coherent<T> {
+    /// Writes `value` everywhere. The device has not been told of the memory.
+    pub(super) fn fill(&mut self, value: T) {
+        for index in 0..self.len {
+            // SAFETY: inside of the allocation, and exclusively borrowed.
+            unsafe { self.cpu.as_ptr().add(index).write(value) };
+        }
+    }
+}
+
 impl<T: IntoBytes + Immutable> Coherent<T> {
     /// Writes value `index`, if there is one.
     ///

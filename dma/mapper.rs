@@ -155,9 +155,13 @@ impl RequestMapper {
                 GFP_KERNEL,
             )?;
         }
+        let mut tag_lists = Coherent::new(lease.clone(), depth)?;
+        tag_lists.fill([PrpEntry::POISON; TAG_ENTRIES]);
+        let mut list_pages = Coherent::new(lease.clone(), LIST_PAGES)?;
+        list_pages.fill([PrpEntry::POISON; PAGE_ENTRIES]);
         Ok(Self {
-            tag_lists: Coherent::new(lease.clone(), depth)?,
-            list_pages: Coherent::new(lease.clone(), LIST_PAGES)?,
+            tag_lists,
+            list_pages,
             free_lists: Pool::new(LIST_PAGES),
             records,
             free_records: Pool::new(RECORD_PAGES),

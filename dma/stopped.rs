@@ -2,7 +2,10 @@
 
 //! Proof that a device can no longer reach memory.
 
-use crate::pci::Lease;
+use crate::pci::{
+    Bar,
+    Lease, //
+};
 
 /// The device reaches no memory until somebody lets it again, which nobody does
 /// while this value lives.
@@ -12,18 +15,19 @@ use crate::pci::Lease;
 pub(crate) struct DmaStopped(());
 
 impl DmaStopped {
-    /// The device has said so itself, in a way that its specification defines: for
-    /// NVMe, CSTS.RDY is 0 after CC.EN was set to 0 (Base 2.0c, 3.5.1), or the
-    /// device is gone and its registers read as all ones.
+    /// The device says so itself: the bits of `clear` are 0 in its register at `offset`,
+    /// or it is gone, and reads as all ones. `None` if it says otherwise.
     ///
-    /// The caller read this from the device after the last time that it let the
+    /// What the bits mean is for the driver to know; for NVMe, CSTS.RDY is 0 once CC.EN
+    /// was set to 0 (Base 2.0c, 3.5.1). It asks after the last time that it let the
     /// device start.
-    pub(crate) fn by_device_status() -> Self {
-        Self(())
+    pub(crate) fn by_register(bar: &Bar, offset: usize, clear: u32) -> Option<Self> {
+        let value = bar.read32(offset);
+        (value == u32::MAX || value & clear == 0).then_some(Self(()))
     }
 
-    /// The device may not be a bus master any more, and all its transactions are
-    /// over. `None` if that could not be verified. May sleep.
+    /// The device may not be a bus master any more, and has ended its transactions.
+    /// `None` if that could not be verified. May sleep.
     pub(crate) fn by_bus_master(function: &Lease) -> Option<Self> {
         function.clear_master().then_some(Self(()))
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The one file that names an atomic.
+//! The one file of this folder that names an atomic.
 //!
 //! On kernels without helper inlining each operation of `kernel::sync::atomic`
 //! is a function call, on the data path several times per request; those of

@@ -45,7 +45,7 @@ impl CidLayout {
     /// The layout for a queue of `depth` tags, 1 to 65536.
     ///
     /// `with_generation` is false for devices that misread the upper bits of an
-    /// identifier (quirk `skip_cid_gen`); stale ones then go unnoticed.
+    /// identifier, of which there are some; stale ones then go unnoticed.
     pub(crate) const fn new(depth: u32, with_generation: bool) -> Self {
         let tag_bits = u32::BITS.wrapping_sub(depth.saturating_sub(1).leading_zeros());
         let tag_bits = if tag_bits > 16 { 16 } else { tag_bits };

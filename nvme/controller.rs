@@ -13,7 +13,11 @@ use super::{
     registers::Registers,
     spec::{
         admin,
-        identify_ctrl::IdentifyCtrl,
+        identify_ctrl::{
+            ControllerType,
+            IdentifyCtrl, //
+        },
+        identify_ctrl_nvm::IdentifyCtrlNvm,
         ids::{
             Nsid,
             QueueId, //
@@ -75,6 +79,8 @@ pub(crate) struct Controller {
     globals: Arc<Globals>,
     version: Version,
     identity: SetOnce<KBox<IdentifyCtrl>>,
+    /// What the NVM command set adds to it, if the controller knows.
+    command_set: SetOnce<KBox<IdentifyCtrlNvm>>,
     /// What is acquired of the device; empty once it was given back.
     #[pin]
     hardware: Mutex<Option<Hardware>>,
@@ -133,6 +139,7 @@ impl Controller {
                 globals,
                 version,
                 identity: SetOnce::new(),
+                command_set: SetOnce::new(),
                 hardware <- new_mutex!(None),
                 admin <- new_mutex!(None),
                 disks <- new_mutex!(KVec::new()),
@@ -166,11 +173,43 @@ impl Controller {
             ));
             return Err(ENODEV);
         }
+        let kind = identity.controller_type();
         self.identity.populate(identity);
-        self.make_io_queues(&admin)?;
+        let has_io = !self.with_hardware(|hw| Ok(hw.registers().cap().admin_only()))?
+            && matches!(kind, ControllerType::Io | ControllerType::NotReported);
+        if has_io {
+            self.ask_command_set(&admin)?;
+            self.make_io_queues(&admin)?;
+        } else {
+            self.say(format_args!(
+                "no I/O controller ({kind:?}): admin commands only"
+            ));
+        }
         self.change_state(State::Live)?;
         self.make_node(&lease)?;
-        self.scan(&admin)
+        if has_io {
+            self.scan(&admin);
+        }
+        Ok(())
+    }
+
+    /// Asks for the limits that the NVM command set adds, if the controller knows them: it
+    /// keeps a log of what it was asked in vain.
+    fn ask_command_set(&self, admin: &Admin) -> Result {
+        let knows = self.version >= Version::V2_0
+            || self.with_hardware(|hw| Ok(hw.registers().cap().all_command_sets()))?;
+        if !knows {
+            return Ok(());
+        }
+        match admin.query(admin::identify_ctrl_nvm()) {
+            Ok(limits) => {
+                self.command_set.populate(limits);
+            }
+            Err(error) => {
+                self.complain("Identify Controller for the NVM command set", &error);
+            }
+        }
+        Ok(())
     }
 
     /// Makes as many I/O queues as the controller lets us have, fewer if it refuses one.
@@ -246,7 +285,7 @@ impl Controller {
 
     /// Makes a disk of each active namespace. One that cannot be used is named in the
     /// log, and the others are there all the same.
-    fn scan(self: &Arc<Self>, admin: &Admin) -> Result {
+    fn scan(self: &Arc<Self>, admin: &Admin) {
         let mut after = Nsid::NONE;
         if self.version >= Version::V1_1 {
             // There are fewer than 2^32 namespaces, and each round finds a higher one.
@@ -263,7 +302,7 @@ impl Controller {
                 }
                 match list.next(after) {
                     Some(last) => after = last,
-                    None => return Ok(()),
+                    None => return,
                 }
             }
         }
@@ -273,7 +312,6 @@ impl Controller {
                 self.add_namespace(admin, Nsid::new(nsid));
             }
         }
-        Ok(())
     }
 
     fn add_namespace(self: &Arc<Self>, admin: &Admin, nsid: Nsid) {
@@ -419,6 +457,11 @@ impl Controller {
     /// What Identify Controller said; `None` before that.
     pub(crate) fn identify(&self) -> Option<&IdentifyCtrl> {
         self.identity.as_ref().map(|identity| &**identity)
+    }
+
+    /// What the NVM command set adds to that, if the controller knows.
+    pub(crate) fn command_set(&self) -> Option<&IdentifyCtrlNvm> {
+        self.command_set.as_ref().map(|limits| &**limits)
     }
 
     /// How long to wait before a command that failed so is sent again, in milliseconds.

@@ -96,7 +96,7 @@ impl Hardware {
             .ok_or(ControllerError::QueueSize)
             .inspect_err(|error| complain(&lease, "cannot use", error))?;
         let size = QueueSize::new(ADMIN_ENTRIES.min(max.entries())).ok_or(EINVAL)?;
-        let pair = QueuePair::new(&lease, &registers, QueueId::ADMIN, size)?;
+        let pair = QueuePair::new(&lease, &registers, instance, QueueId::ADMIN, size)?;
         let admin_set = TagSet::new(
             TagSetConfig {
                 depth: size.entries().saturating_sub(ADMIN_KEPT).max(1),
@@ -238,6 +238,7 @@ impl Hardware {
             QueuePair::new(
                 &self.lease,
                 &self.registers,
+                instance,
                 QueueId::new(u16::try_from(id)?),
                 size,
             )
@@ -349,7 +350,22 @@ impl Hardware {
 impl Drop for Hardware {
     fn drop(&mut self) {
         // Whatever path leads here, the controller may know of the memory that goes now.
-        self.stop(BlkStatus::Offline);
+        if self.stop(BlkStatus::Offline) {
+            return;
+        }
+        // It may still write to that memory, so nobody else gets it, ever.
+        dev_err!(
+            self.lease.device(),
+            "cannot be stopped: its queues stay in memory until the next boot\n"
+        );
+        while let Some(irq) = self.io_irqs.pop() {
+            core::mem::forget(irq.into_handler());
+        }
+        core::mem::forget(self.admin_irq.take().map(IrqRegistration::into_handler));
+        core::mem::forget(self.admin_idle.take());
+        core::mem::forget(self.admin_set.clone());
+        core::mem::forget(self.io_set.clone());
+        self.lease.abandon();
     }
 }
 

@@ -347,7 +347,7 @@ fn failed(mut rq: Completed<IoQueues>, status: Status) {
     let retries = rq.data().retries;
     let retry = status.is_retryable()
         && !rq.is_failfast()
-        && u32::from(retries) < params::max_retries()
+        && u32::from(retries) < params::max_retries().min(u32::from(u8::MAX))
         && rq.queue_data().controller().is_serving();
     if retry {
         rq.data_mut().retries = retries.saturating_add(1);
@@ -361,10 +361,10 @@ fn failed(mut rq: Completed<IoQueues>, status: Status) {
             "{}: {}\n",
             ns.name(),
             format_args!(
-                "{:?} of {} bytes at byte {}, queue {}: {status}, after {retries} retries",
+                "{:?} of {} blocks at LBA {}, queue {}: {status}, after {retries} retries",
                 rq.op(),
-                rq.len(),
-                rq.offset(),
+                ns.lba_size().blocks_in(u64::from(rq.len())),
+                ns.lba_size().blocks_in(rq.offset()),
                 rq.queue().id(),
             )
         );

@@ -30,6 +30,7 @@ use crate::{
     },
     os::{
         chrdev::CharDevice,
+        params,
         user, //
     },
 };
@@ -107,11 +108,9 @@ enum Via {
     /// The node of the controller.
     Controller,
     /// A disk, or a partition of it.
-    Disk {
-        nsid: Nsid,
-        writable: bool,
-    },
-    Partition,
+    Disk { nsid: Nsid, writable: bool },
+    /// A partition, which commands are not bound to.
+    Partition { nsid: Nsid },
 }
 
 #[vtable]
@@ -142,7 +141,7 @@ impl CharDevice for Controller {
 pub(super) fn on_disk(disk: &DiskRef<'_, IoQueues>, cmd: u32, arg: usize) -> Result<isize> {
     let ns = disk.data();
     let via = if disk.is_partition() {
-        Via::Partition
+        Via::Partition { nsid: ns.nsid() }
     } else {
         Via::Disk {
             nsid: ns.nsid(),
@@ -214,7 +213,14 @@ fn round_trip<A: UserAbi>(
     Ok(completion.status.bits() as isize)
 }
 
-/// Which way the data of an opcode go: its low two bits say so (Base 2.0c, 3.3.3.1).
+/// The time that the device gets for a command of a user, in milliseconds: at least as
+/// much as for one of our own, since a device that does not make it is stopped.
+fn timeout_ms(user: &UserCommand, default_s: u32) -> u32 {
+    user.timeout_ms.max(default_s.saturating_mul(1000))
+}
+
+/// Which way the data of an opcode go: its low two bits say so (Base 2.0c, 3.3.3.1), of
+/// which the lower one means "to the device". No command that we know has both set.
 fn direction(opcode: u8) -> DataDirection {
     if opcode & 1 != 0 {
         DataDirection::Out
@@ -253,7 +259,7 @@ fn send_admin(admin: &Admin, user: &UserCommand, command: Command) -> Result<Com
     admin.user(
         command,
         direction(user.opcode),
-        user.timeout_ms,
+        timeout_ms(user, params::admin_timeout()),
         usize::try_from(user.addr)?,
         usize::try_from(user.data_len)?,
     )
@@ -269,7 +275,7 @@ fn io_command(disk: &DiskRef<'_, IoQueues>, via: Via, user: &UserCommand) -> Res
     let request = Passthrough::<IoQueues>::new(
         disk.queue(),
         direction(user.opcode),
-        user.timeout_ms,
+        timeout_ms(user, params::io_timeout()),
         CommandData::for_command(command),
     )?;
     let data = if user.data_len == 0 {
@@ -315,8 +321,9 @@ fn may_send_admin(via: Via, command: &Command) -> Result {
     }
 }
 
-/// Features that the driver has set, and relies on: the number of queues, power state
-/// transitions, host memory, keep alive, host behaviour.
+/// Features that are the driver's to set: the number of queues, which it relies on, and
+/// power state transitions, host memory, keep alive and host behaviour, which change what
+/// the device does with the host and nobody would tell the driver of.
 fn is_drivers_own_feature(cdw10: u32) -> bool {
     use super::spec::feature::FeatureId;
 
@@ -337,10 +344,10 @@ fn is_drivers_own_feature(cdw10: u32) -> bool {
 /// administer may send one through a partition, since it is not bound to that. Reads
 /// are for all who have the disk open, writes for those who have it open for writing.
 fn may_send_io(via: Via, command: &Command) -> Result {
-    let (nsid, writable) = match via {
-        Via::Disk { nsid, writable } => (nsid, writable),
-        Via::Partition if user::is_admin() => return Ok(()),
-        Via::Partition | Via::Controller => return Err(EACCES),
+    let (nsid, readable, writable) = match via {
+        Via::Disk { nsid, writable } => (nsid, true, writable),
+        Via::Partition { nsid } => (nsid, false, false),
+        Via::Controller => return Err(EACCES),
     };
     if command.nsid != nsid {
         return Err(EINVAL);
@@ -349,7 +356,7 @@ fn may_send_io(via: Via, command: &Command) -> Result {
         return Ok(());
     }
     match IoOpcode(command.opcode) {
-        IoOpcode::READ | IoOpcode::COMPARE | IoOpcode::VERIFY => Ok(()),
+        IoOpcode::READ | IoOpcode::COMPARE | IoOpcode::VERIFY if readable => Ok(()),
         IoOpcode::WRITE | IoOpcode::WRITE_ZEROES | IoOpcode::FLUSH if writable => Ok(()),
         _ => Err(EACCES),
     }

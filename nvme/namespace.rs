@@ -10,7 +10,6 @@ use super::{
     spec::{
         admin,
         identify::Csi,
-        identify_ctrl_nvm::IdentifyCtrlNvm,
         identify_list::NsDescriptor,
         identify_ns::IdentifyNs,
         ids::Nsid,
@@ -136,11 +135,10 @@ pub(crate) fn add(
         return Ok(None);
     }
     let identity = controller.identify().ok_or(ENODEV)?;
-    let ctrl_nvm = command_set_limits(controller, admin);
     let limits = match BlockLimits::new(&Sources {
         cap: controller.look(|hw| hw.registers().cap()).ok_or(ENODEV)?,
         ctrl: identity,
-        ctrl_nvm: ctrl_nvm.as_deref(),
+        ctrl_nvm: controller.command_set(),
         ns: &ns,
         ns_nvm: None,
         ns_indep: None,
@@ -236,21 +234,4 @@ fn identifiers(controller: &Controller, admin: &Admin, nsid: Nsid, ns: &Identify
         )),
     }
     found
-}
-
-/// Asks for the limits that the NVM command set adds, if the controller knows them.
-fn command_set_limits(controller: &Controller, admin: &Admin) -> Option<KBox<IdentifyCtrlNvm>> {
-    if controller.version() < Version::V2_0
-        && !controller.look(|hw| hw.registers().cap().all_command_sets())?
-    {
-        return None;
-    }
-    admin
-        .query(admin::identify_ctrl_nvm())
-        .inspect_err(|error| {
-            controller.say(format_args!(
-                "Identify Controller for the NVM command set failed: {error}"
-            ));
-        })
-        .ok()
 }

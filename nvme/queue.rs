@@ -28,6 +28,10 @@ use crate::{
         RequestMapper, //
     },
     mq::{
+        atomic::{
+            AtomicU64,
+            Ordering, //
+        },
         BlkStatus,
         Cid,
         Completed,
@@ -63,13 +67,17 @@ pub(crate) struct QueuePair {
     mapper: RequestMapper,
     id: QueueId,
     size: QueueSize,
+    instance: u32,
+    bogus: AtomicU64,
 }
 
 impl QueuePair {
-    /// A closed queue of `size` entries, which has `size - 1` tags. May sleep.
+    /// A closed queue of `size` entries, which has `size - 1` tags, of controller
+    /// `instance`. May sleep.
     pub(crate) fn new(
         lease: &Lease,
         registers: &Registers,
+        instance: u32,
         id: QueueId,
         size: QueueSize,
     ) -> Result<Self> {
@@ -83,6 +91,8 @@ impl QueuePair {
             mapper: RequestMapper::new(lease.clone(), size.entries() as usize)?,
             id,
             size,
+            instance,
+            bogus: AtomicU64::new(0),
         })
     }
 
@@ -232,7 +242,16 @@ impl<T: NvmeOperations> Completer<T> {
     /// Completes all requests for which the device has written an entry. Returns
     /// true if there was one.
     #[inline]
-    pub(crate) fn walk(&mut self) -> bool {
+    fn walk(&mut self) -> bool {
+        let found = self.read();
+        if found {
+            self.ring.commit();
+        }
+        found
+    }
+
+    #[inline(always)] // The body of the interrupt handler.
+    fn read(&mut self) -> bool {
         let mut batch = CompletionBatch::new();
         let mut found = false;
         while let Some(entry) = self.ring.pop() {
@@ -252,16 +271,14 @@ impl<T: NvmeOperations> Completer<T> {
                 None => bogus(&self.queue, cid),
             }
         }
-        if found {
-            self.ring.commit();
-        }
         found
     }
 
     /// Completes what the device has still written, then takes all other requests
     /// back and gives them to `f`.
     pub(crate) fn finish(&mut self, stopped: &DmaStopped, f: impl FnMut(Completed<T>)) {
-        self.walk();
+        // There is nobody any more who would want to know up to where.
+        self.read();
         self.queue.slots().drain(stopped, f);
     }
 }
@@ -276,11 +293,15 @@ impl<T: NvmeOperations> IrqHandler for Completer<T> {
 /// A completion names no request that the device has.
 #[cold]
 fn bogus<T: NvmeOperations>(queue: &Queue<T>, cid: Cid) {
+    let before = queue.bogus.fetch_add(1, Ordering::Relaxed);
     if crate::os::log::may_print() {
         pr_warn!(
-            "queue {}: completion for command {:#06x}, which is not outstanding: ignored\n",
-            queue.id().get(),
-            cid.bits()
+            "rnvme{} queue {}: completion for command {:#06x}, which is not outstanding: ignored, \
+             as were {} before\n",
+            queue.instance,
+            queue.id.get(),
+            cid.bits(),
+            before
         );
     }
 }

@@ -178,8 +178,7 @@ impl Registers {
         }
         let limit_ms = self.ready_ms();
         poll_until(limit_ms, || {
-            let csts = self.csts();
-            (csts.is_gone() || !csts.rdy()).then(DmaStopped::by_device_status)
+            DmaStopped::by_register(&self.bar, regs::CSTS, Csts::RDY.bits())
         })
         .ok_or(ControllerError::NotReady {
             wanted: false,

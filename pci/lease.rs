@@ -71,13 +71,20 @@ impl LeaseRoot {
 impl Drop for LeaseRoot {
     fn drop(&mut self) {
         drop(self.lease.take());
-        // Only our own code holds leases, never the device: this wait is for the end
-        // of functions that run already.
+        // The driver has dropped what it had. Whoever still holds a lease is a function
+        // that runs on another CPU, an ioctl say, whose request has ended: no device has
+        // to do anything for this wait to end.
         self.gone.wait_for_completion();
     }
 }
 
 impl Lease {
+    /// Lets the binding end although leases are left, which are never used or dropped
+    /// again: for memory that is forgotten since the device may still write to it.
+    pub(crate) fn abandon(&self) {
+        self.0.gone.complete_all();
+    }
+
     /// The raw function.
     pub(super) fn as_raw(&self) -> *mut bindings::pci_dev {
         core::ptr::from_ref::<pci::Device>(&self.0.function)
@@ -117,8 +124,8 @@ impl Lease {
         u32::try_from(optimal).unwrap_or(u32::MAX).min(limit)
     }
 
-    /// Forbids the device to reach memory, and makes sure of it: reads the setting
-    /// back and waits for transactions under way (a bounded wait of the PCI core).
+    /// Forbids the device to reach memory, waits for transactions under way (a bounded
+    /// wait of the PCI core), and makes sure of it by reading the setting back.
     ///
     /// Returns true if the device can no longer reach memory. May sleep.
     pub(crate) fn clear_master(&self) -> bool {
@@ -126,17 +133,22 @@ impl Lease {
         // SAFETY: the function is live, and ours; `command` is valid for writes.
         unsafe {
             bindings::pci_clear_master(self.as_raw());
+            if !bindings::rnvme_wait_for_pending_transaction(self.as_raw()) {
+                // What it began before, it may wait to see answered; it begins nothing new.
+                dev_warn!(
+                    self.device(),
+                    "transactions of the device are still pending\n"
+                );
+            }
             bindings::pci_read_config_word(
                 self.as_raw(),
                 // CAST: small constants.
                 bindings::PCI_COMMAND as i32,
                 &mut command,
             );
-            // A device that is gone reads as all ones, and reaches nothing.
-            command == u16::MAX
-                || (u32::from(command) & bindings::PCI_COMMAND_MASTER == 0
-                    && bindings::rnvme_wait_for_pending_transaction(self.as_raw()))
         }
+        // A device that is gone reads as all ones, and reaches nothing.
+        command == u16::MAX || u32::from(command) & bindings::PCI_COMMAND_MASTER == 0
     }
 }
 

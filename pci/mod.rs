@@ -5,9 +5,10 @@
 //! C header: [`include/linux/pci.h`](srctree/include/linux/pci.h)
 //!
 //! What a driver acquires of a function it must give back before the function is
-//! unbound. Rings are reached from a tag set, which outlives the binding while a
-//! file is open, so a borrow cannot say it. Here each resource holds a [`Lease`],
-//! and unbinding does not end before the last lease is gone.
+//! unbound. Rings are reached from reference-counted tag sets, which disks, interrupt
+//! handlers and ioctls under way on other CPUs hold, so no scope contains them and a
+//! borrow cannot say it. Here each resource holds a [`Lease`], and unbinding does not
+//! end before the last lease is gone.
 
 pub(crate) mod bar;
 pub(crate) mod driver;

@@ -79,6 +79,9 @@ impl Csts {
         bit(self.0 as u64, 6)
     }
 
+    /// RDY alone.
+    pub(crate) const RDY: Self = Self(1 << 0);
+
     /// The value that clears NSSRO when it is written: every other field is read only.
     pub(crate) const CLEAR_NSSRO: Self = Self(1 << 4);
 }
