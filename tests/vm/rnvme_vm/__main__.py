@@ -7,13 +7,13 @@ import argparse
 import os
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
+from dataclasses import replace
 
 from . import images, qemu
 from .errors import VmError
 from .machine import MIB, Machine, NvmeCtrl, NvmeNs
 from .vm import Vm, insmod_command
+from .workspace import Workspace
 
 _LOAD = {
     "rnvme": insmod_command(claim_all=True),
@@ -87,23 +87,22 @@ def _start_script(args: argparse.Namespace) -> str:
 
 
 def _shell(args: argparse.Namespace) -> int:
-    with tempfile.TemporaryDirectory(prefix="rnvme-shell-", dir="/dev/shm") as scratch:
-        paths = qemu.Paths(Path(scratch), Path(scratch))
-        script = paths.scratch / "start"
+    space = Workspace()
+    try:
+        script = space.scratch / "start"
         script.write_text(_start_script(args))
         script.chmod(0o755)
-        described = _machine(args)
-        term = os.environ.get("TERM", "vt100")
-        machine = Machine(
-            **{
-                **described.__dict__,
-                "files": [*described.files, ("start", str(script))],
-                "cmdline": f"{described.cmdline} TERM={term}",
-            }
+        machine = _machine(args)
+        machine = replace(
+            machine,
+            files=(*machine.files, ("start", str(script))),
+            cmdline=f"{machine.cmdline} TERM={os.environ.get('TERM', 'vt100')}",
         )
-        initrd = images.initrd_with_files(machine, paths.scratch / "initrd")
-        line = qemu.command_line(machine, images.images(machine.kernel), initrd, paths, shell=True)
+        initrd = images.initrd_with_files(machine, space.initrd)
+        line = qemu.command_line(machine, images.images(machine.kernel), initrd, space, shell=True)
         return subprocess.run(line.args, check=False).returncode
+    finally:
+        space.close()
 
 
 def main() -> int:

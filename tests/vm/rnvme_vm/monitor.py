@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -61,10 +62,8 @@ class Connection:
 
     def close(self) -> None:
         """Ends the connection; an end that the other side made is no error here."""
-        try:
+        with suppress(QMPError, EOFError, OSError, VmError):
             loop.run(self._client.disconnect(), 5)
-        except (QMPError, EOFError, OSError, VmError):
-            pass
 
     def execute(
         self, command: str, timeout: float, watch: Callable[[], None] = lambda: None, /, **arguments: Any

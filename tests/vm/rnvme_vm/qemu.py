@@ -14,36 +14,7 @@ from . import accel
 from .disk import Disk
 from .images import Images
 from .machine import Machine, NvmeCtrl, NvmeNs
-
-
-@dataclass(frozen=True)
-class Paths:
-    """Where a running machine keeps its things."""
-
-    #: In memory: raw files, sockets.
-    scratch: Path
-    #: On disk, kept if something goes wrong.
-    logs: Path
-
-    @property
-    def monitor(self) -> Path:
-        return self.scratch / "qmp.sock"
-
-    @property
-    def agent(self) -> Path:
-        return self.scratch / "agent.sock"
-
-    @property
-    def console(self) -> Path:
-        return self.logs / "console.log"
-
-    @property
-    def kernel_log(self) -> Path:
-        return self.logs / "kmsg.log"
-
-    @property
-    def qemu_log(self) -> Path:
-        return self.logs / "qemu.log"
+from .workspace import Workspace
 
 
 @dataclass
@@ -62,7 +33,9 @@ class CommandLine:
         self.add("-device", json.dumps({"driver": driver, **given}))
 
 
-def command_line(machine: Machine, images: Images, initrd: Path, paths: Paths, shell: bool) -> CommandLine:
+def command_line(
+    machine: Machine, images: Images, initrd: Path, space: Workspace, shell: bool
+) -> CommandLine:
     """Makes the drives' raw files and returns the command line that uses them."""
     line = CommandLine()
     line.add("qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none")
@@ -75,13 +48,13 @@ def command_line(machine: Machine, images: Images, initrd: Path, paths: Paths, s
     if any(ctrl.root_port for ctrl in machine.ctrls):
         # Unplugging goes through the port itself (pciehp), as on real machines, not through ACPI.
         line.add("-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off")
-    _console_and_channels(line, paths, shell)
+    _console_and_channels(line, space, shell)
     _system_disks(line, images)
     subsystems = dict.fromkeys(ctrl.subsystem for ctrl in machine.ctrls if ctrl.subsystem)
     for name in subsystems:
         line.device("nvme-subsys", id=name, nqn=name)
     for place, ctrl in enumerate(machine.ctrls):
-        _controller(line, paths, place, ctrl)
+        _controller(line, space, place, ctrl)
     line.add(*machine.qemu_args)
     return line
 
@@ -91,25 +64,25 @@ def _kernel_parameters(machine: Machine, shell: bool) -> str:
     # A busy host stops virtual CPUs at any moment: clocks cannot be told from one another then.
     words += ["no_timer_check", "tsc=reliable"]
     # The console is slow, and the port for the log brings everything with its level.
-    words += ["loglevel=6"] if shell else ["loglevel=5"]
+    words += ["loglevel=5"]
     words += ["intel_iommu=on"] if machine.iommu else []
     words += ["rnvme.udev"] if machine.udev else []
     words += ["rnvme.shell"] if shell else []
     return " ".join([*words, machine.cmdline]).strip()
 
 
-def _console_and_channels(line: CommandLine, paths: Paths, shell: bool) -> None:
-    line.add("-chardev", f"socket,id=qmp,path={paths.monitor},server=on,wait=off")
+def _console_and_channels(line: CommandLine, space: Workspace, shell: bool) -> None:
+    line.add("-chardev", f"socket,id=qmp,path={space.monitor},server=on,wait=off")
     line.add("-mon", "chardev=qmp,mode=control")
     if shell:
         line.add("-chardev", "stdio,id=console,mux=on,signal=off", "-mon", "chardev=console")
     else:
-        line.add("-chardev", f"file,id=console,path={paths.console}")
+        line.add("-chardev", f"file,id=console,path={space.console}")
     line.add("-serial", "chardev:console")
     line.device("virtio-serial-pci")
-    line.add("-chardev", f"socket,id=agent,path={paths.agent},server=on,wait=off")
+    line.add("-chardev", f"socket,id=agent,path={space.agent},server=on,wait=off")
     line.device("virtserialport", chardev="agent", name="org.qemu.guest_agent.0")
-    line.add("-chardev", f"file,id=kmsg,path={paths.kernel_log}")
+    line.add("-chardev", f"file,id=kmsg,path={space.kernel_log}")
     line.device("virtserialport", chardev="kmsg", name="rnvme.kmsg")
 
 
@@ -119,12 +92,14 @@ def _system_disks(line: CommandLine, images: Images) -> None:
         line.device("virtio-blk-pci", drive=name, serial=name)
 
 
-def _controller(line: CommandLine, paths: Paths, place: int, ctrl: NvmeCtrl) -> None:
+def _controller(line: CommandLine, space: Workspace, place: int, ctrl: NvmeCtrl) -> None:
     name = f"nvme{place}"
     port = f"port{place}" if ctrl.root_port else None
     if port:
         line.device("pcie-root-port", id=port, chassis=place + 1, slot=place + 1)
-    options = {field: getattr(ctrl, field) for field in ("mdts", "mqes", "max_ioqpairs", "msix_qsize", "dbcs")}
+    options = {
+        field: getattr(ctrl, field) for field in ("mdts", "mqes", "max_ioqpairs", "msix_qsize", "dbcs")
+    }
     line.device(
         "nvme",
         id=name,
@@ -135,7 +110,7 @@ def _controller(line: CommandLine, paths: Paths, place: int, ctrl: NvmeCtrl) -> 
         **dict(ctrl.props),
     )
     for ns in ctrl.namespaces:
-        path = Path(ns.path) if ns.path else paths.scratch / f"{name}n{ns.nsid}.raw"
+        path = Path(ns.path) if ns.path else space.scratch / f"{name}n{ns.nsid}.raw"
         if not ns.path:
             with path.open("wb") as file:
                 os.truncate(file.fileno(), ns.size)

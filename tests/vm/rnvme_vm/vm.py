@@ -3,11 +3,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import shlex
-import shutil
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -21,13 +18,10 @@ from .errors import VmError, VmGone, VmTimeout
 from .kernel_log import DirtyLog, KernelLog
 from .machine import Machine
 from .monitor import Connection
+from .workspace import Workspace
 
 _BOOT_SECONDS = 45.0
 _SHUTDOWN_SECONDS = 30.0
-_KEPT_LOGS = 50
-
-_SCRATCH = Path("/dev/shm")
-_PREFIX = "rnvme-vm-"
 
 
 def insmod_command(**parameters: Any) -> str:
@@ -52,7 +46,6 @@ class Vm:
         #: Set by whoever knows that this machine must not serve another test.
         self.spoiled = False
         self._marks = 0
-        self._keep_logs = False
         self._process: subprocess.Popen[bytes] | None = None
 
     # -- life
@@ -63,21 +56,24 @@ class Vm:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._keep_logs |= error is not None
+        self.workspace.keep_logs |= error is not None
         self.close()
 
     def start(self) -> Self:
         """Boots, until commands can be run."""
-        _sweep()
-        self._make_directories()
+        self.workspace = Workspace()
+        self.log = KernelLog(self.workspace.kernel_log, self.workspace.console)
+        self.qmp = Connection("QEMU", self.workspace.monitor)
+        self._agent_connection = Connection("guest agent", self.workspace.agent, agent=True)
+        self._agent = Agent(self._agent_connection, self.scale, self._check_alive)
         try:
             self._launch()
-            self.wait_until(self.paths.agent.exists, 10, "QEMU's sockets")
+            self.wait_until(self.workspace.agent.exists, 10, "QEMU's sockets")
             self.qmp.connect()
             self._agent_connection.connect()
             self._wait_for_agent(_BOOT_SECONDS)
         except BaseException as err:
-            self._keep_logs = True
+            self.workspace.keep_logs = True
             if isinstance(err, VmGone) and self._process is not None:
                 # Why a connection was refused stands in the logs.
                 self._process.kill()
@@ -87,32 +83,13 @@ class Vm:
             raise err
         return self
 
-    def _make_directories(self) -> None:
-        scratch = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_SCRATCH))
-        # Held for as long as this process lives: who finds it free may remove the directory.
-        self._lock = (scratch / "lock").open("w")
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
-        logs = images.TOP / "build" / "vm-logs"
-        logs.mkdir(parents=True, exist_ok=True)
-        for old in sorted(logs.iterdir(), key=lambda path: path.stat().st_mtime)[:-_KEPT_LOGS]:
-            shutil.rmtree(old, ignore_errors=True)
-        self.paths = qemu.Paths(
-            scratch, Path(tempfile.mkdtemp(prefix=time.strftime("%m%d-%H%M%S-"), dir=logs))
-        )
-        self.paths.kernel_log.touch()
-        self.paths.console.touch()
-        self.log = KernelLog(self.paths.kernel_log, self.paths.console)
-        self.qmp = Connection("QEMU", self.paths.monitor)
-        self._agent_connection = Connection("guest agent", self.paths.agent, agent=True)
-        self._agent = Agent(self._agent_connection, self.scale, self._check_alive)
-
     def _launch(self) -> None:
-        initrd = images.initrd_with_files(self.machine, self.paths.scratch / "initrd")
+        initrd = images.initrd_with_files(self.machine, self.workspace.initrd)
         line = qemu.command_line(
-            self.machine, images.images(self.machine.kernel), initrd, self.paths, shell=False
+            self.machine, images.images(self.machine.kernel), initrd, self.workspace, shell=False
         )
         self._disks = line.disks
-        with self.paths.qemu_log.open("wb") as log:
+        with self.workspace.qemu_log.open("wb") as log:
             log.write((shlex.join(line.args) + "\n").encode())
             log.flush()
             # QEMU must not outlive us, however we end.
@@ -143,15 +120,12 @@ class Vm:
         if self._process is not None:
             self._process.kill()
             self._process.wait(30)
-        shutil.rmtree(self.paths.scratch, ignore_errors=True)
-        self._lock.close()
-        if not self._keep_logs:
-            shutil.rmtree(self.paths.logs, ignore_errors=True)
+        self.workspace.close()
 
     def keep_logs(self) -> Path:
         """Has the logs kept; returns their directory."""
-        self._keep_logs = True
-        return self.paths.logs
+        self.workspace.keep_logs = True
+        return self.workspace.logs
 
     def shutdown(self, timeout: float = _SHUTDOWN_SECONDS) -> None:
         """Powers the guest off in an orderly way and waits until QEMU has ended."""
@@ -161,10 +135,10 @@ class Vm:
         try:
             status = self._process.wait(timeout * self.scale)
         except subprocess.TimeoutExpired:
-            self._keep_logs = True
+            self.workspace.keep_logs = True
             raise VmTimeout(f"not off after {timeout * self.scale:.0f} s\n{self.report()}") from None
         if status != 0:
-            self._keep_logs = True
+            self.workspace.keep_logs = True
             raise VmGone(f"QEMU ended with status {status}\n{self.report()}")
 
     def reboot(self, cmd: str = "sync; busybox reboot -f", timeout: float = _BOOT_SECONDS) -> None:
@@ -181,9 +155,7 @@ class Vm:
 
     # -- the guest
 
-    def run(
-        self, cmd: str, timeout: float = 60, check: bool = True, stdin: bytes | None = None
-    ) -> Result:
+    def run(self, cmd: str, timeout: float = 60, check: bool = True, stdin: bytes | None = None) -> Result:
         """Runs a command line of bash (with pipefail) in the guest to its end.
 
         With ``check``, raises ``CommandFailed`` unless its status is 0.
@@ -207,15 +179,13 @@ class Vm:
         """Makes or replaces a file in the guest."""
         self._agent.write_file(path, data)
 
-    def wait_until(
-        self, condition: Callable[[], bool], timeout: float, what: str = "a condition"
-    ) -> None:
+    def wait_until(self, condition: Callable[[], bool], timeout: float, what: str = "a condition") -> None:
         """Waits, at most so long, until the condition holds; fails if the machine dies."""
         deadline = time.monotonic() + timeout * self.scale
         while not condition():
             self._check_alive()
             if time.monotonic() > deadline:
-                self._keep_logs = True
+                self.workspace.keep_logs = True
                 raise VmTimeout(f"waited {timeout * self.scale:.0f} s for {what}\n{self.report()}")
             time.sleep(0.05)
 
@@ -263,10 +233,10 @@ class Vm:
         assert self._process is not None
         status = self._process.poll()
         if status is not None:
-            self._keep_logs = True
+            self.workspace.keep_logs = True
             raise VmGone(f"QEMU ended with status {status}\n{self.report()}")
         if "Kernel panic - not syncing" in self.log.console():
-            self._keep_logs = True
+            self.workspace.keep_logs = True
             self.spoiled = True
             raise VmGone(f"the kernel panicked\n{self.report()}")
 
@@ -276,7 +246,7 @@ class Vm:
     def report(self) -> str:
         """The ends of the logs, and where they are."""
         parts = []
-        for name, path in (("QEMU", self.paths.qemu_log), ("console", self.paths.console)):
+        for name, path in (("QEMU", self.workspace.qemu_log), ("console", self.workspace.console)):
             lines = path.read_text(errors="replace").splitlines() if path.exists() else []
             parts.append(f"-- {name}:\n" + "\n".join(lines[-40:]))
         records = [str(record) for record in self.log.records()[-40:]]
@@ -288,14 +258,3 @@ def _parameter(value: Any) -> str:
     if isinstance(value, bool):
         return "1" if value else "0"
     return shlex.quote(str(value))
-
-
-def _sweep() -> None:
-    """Removes what machines left in memory whose process was killed."""
-    for directory in _SCRATCH.glob(f"{_PREFIX}*"):
-        try:
-            with (directory / "lock").open() as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(directory, ignore_errors=True)
-        except OSError:
-            continue
