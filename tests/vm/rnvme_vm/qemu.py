@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from . import accel
+from . import accel, clock
 from .disk import Disk
 from .images import Images
 from .machine import Machine, NvmeCtrl, NvmeNs
@@ -39,7 +39,11 @@ def command_line(
     """Makes the drives' raw files and returns the command line that uses them."""
     line = CommandLine()
     line.add("qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none")
-    line.add("-name", "rnvme-test", "-accel", accel.qemu_option(), "-cpu", "max")
+    line.add("-name", "rnvme-test", "-accel", accel.qemu_option())
+    # Five-level page tables only cost time; and KASAN misjudges addresses while the kernel, early in
+    # its boot, has forgotten for a moment that it uses them.
+    line.add("-cpu", "max,la57=off")
+
     line.add("-machine", "q35,kernel-irqchip=split" if machine.iommu else "q35")
     line.add("-smp", str(machine.cpus), "-m", f"{machine.memory_mib}M")
     line.add("-kernel", images.kernel, "-initrd", initrd, "-append", _kernel_parameters(machine, shell))
@@ -63,8 +67,13 @@ def _kernel_parameters(machine: Machine, shell: bool) -> str:
     words = ["console=ttyS0", "panic=0", "log_buf_len=8M", "printk.devkmsg=on"]
     # A busy host stops virtual CPUs at any moment: clocks cannot be told from one another then.
     words += ["no_timer_check", "tsc=reliable"]
+    # Under emulation the guest sees the counter of this machine's processor.
+    if accel.name() == "tcg" and (khz := clock.counter_khz()):
+        words += [f"tsc_early_khz={khz}"]
     # The console is slow, and the port for the log brings everything with its level.
     words += ["loglevel=5"]
+    # KASAN finds what SLUB's own debugging would, and that one doubles the time of a boot.
+    words += ["slab_debug=-"] if machine.kernel == "debug" else []
     words += ["intel_iommu=on"] if machine.iommu else []
     words += ["rnvme.udev"] if machine.udev else []
     words += ["rnvme.shell"] if shell else []
