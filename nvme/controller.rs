@@ -360,7 +360,7 @@ impl Controller {
         let limit_ms = self.shutdown_ms();
         if let Some(hardware) = &mut *self.hardware.lock() {
             hardware.quiet_down(limit_ms, fail);
-            if !hardware.registers().shut_down(limit_ms) && !hardware.is_gone() {
+            if !hardware.registers().shut_down(limit_ms) {
                 self.say(format_args!(
                     "shutdown not complete after {limit_ms} ms (CSTS.SHST); going on"
                 ));

@@ -243,16 +243,17 @@ impl<T: NvmeOperations> Completer<T> {
     /// true if there was one.
     #[inline]
     fn walk(&mut self) -> bool {
-        let found = self.read();
+        let mut batch = CompletionBatch::new();
+        let found = self.read(&mut batch);
         if found {
+            // Before the requests end, so that the device can go on meanwhile.
             self.ring.commit();
         }
         found
     }
 
     #[inline(always)] // The body of the interrupt handler.
-    fn read(&mut self) -> bool {
-        let mut batch = CompletionBatch::new();
+    fn read(&mut self, batch: &mut CompletionBatch<T>) -> bool {
         let mut found = false;
         while let Some(entry) = self.ring.pop() {
             found = true;
@@ -266,7 +267,7 @@ impl<T: NvmeOperations> Completer<T> {
                     } else {
                         data.set_completion(entry.completion());
                     }
-                    rq.complete(&mut batch, !entry.status().is_success());
+                    rq.complete(batch, !entry.status().is_success());
                 }
                 None => bogus(&self.queue, cid),
             }
@@ -278,7 +279,7 @@ impl<T: NvmeOperations> Completer<T> {
     /// back and gives them to `f`.
     pub(crate) fn finish(&mut self, stopped: &DmaStopped, f: impl FnMut(Completed<T>)) {
         // There is nobody any more who would want to know up to where.
-        self.read();
+        self.read(&mut CompletionBatch::new());
         self.queue.slots().drain(stopped, f);
     }
 }

@@ -229,17 +229,18 @@ impl Registers {
     /// Tells the controller that power goes away, and waits `limit_ms` milliseconds
     /// at most until it says that it is prepared. May sleep.
     ///
-    /// Returns true if it did.
+    /// Returns false if it did not say so in time. One that is gone, or was not running,
+    /// has nothing to prepare.
     pub(crate) fn shut_down(&self, limit_ms: u32) -> bool {
         let cc = self.cc();
         if cc.is_gone() || !cc.is_enabled() {
-            return false;
+            return true;
         }
         self.set_cc(cc.with_shutdown(Shutdown::Normal));
         poll_until(limit_ms, || {
             let csts = self.csts();
-            (csts.is_gone() || csts.shst() == ShutdownStatus::Complete).then_some(!csts.is_gone())
+            (csts.is_gone() || csts.shst() == ShutdownStatus::Complete).then_some(())
         })
-        .unwrap_or(false)
+        .is_some()
     }
 }
