@@ -27,8 +27,12 @@ DRIVES = [
 ]
 
 
-def test_boots_without_a_driver(vm: Vm) -> None:
+@pytest.mark.kernels("stock", "debug")
+def test_boots_without_a_driver(vm: Vm, kernel: str) -> None:
     assert vm.run("uname -r").out.strip().startswith("7.3.")
+    # KASAN's and lockdep's mark in the list of symbols.
+    debug = vm.run("grep -cwE 'kasan_report|lockdep_init' /proc/kallsyms", check=False).out.strip()
+    assert debug == {"stock": "0", "debug": "2"}[kernel]
     assert vm.run("grep -c '^nvme ' /proc/modules", check=False).out.strip() == "0"
     assert vm.run("ls /dev/nvme*", check=False).rc != 0
 
