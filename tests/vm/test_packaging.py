@@ -12,8 +12,9 @@ from collections.abc import Iterator
 import pytest
 from debian import ROOT_SERIAL, Debian
 from rnvme_vm import Job, NvmeCtrl, NvmeNs, VmError
+from rnvme_vm.numbers import soaking
 
-# The machine boots three times, and makes its initramfs anew twice: two minutes each in an emulator.
+# The machine boots twice, and makes its initramfs anew twice: a minute or two each in an emulator.
 pytestmark = pytest.mark.timeout(2400)
 
 OTHER, OURS = "other", "ours"
@@ -217,6 +218,7 @@ def test_release(machine: Debian) -> None:
     machine.run("mount --read-only LABEL=ours /mnt/ours && grep survives /mnt/ours/note && umount /mnt/ours")
 
 
+@pytest.mark.skipif(not soaking(), reason="one more boot: only to soak")
 def test_once_from_the_boot_loader(machine: Debian) -> None:
     """Words on the kernel's command line give rnvme every drive for one boot; nothing is written."""
     words = "modprobe.blacklist=nvme rnvme.claim_all=1"
