@@ -4,11 +4,11 @@
 //!
 //! | folder | what | knows of |
 //! |---|---|---|
-//! | [`nvme`] | the driver, without unsafe code | all others |
-//! | [`mq`] | blk-mq | [`os`] |
-//! | [`dma`] | memory that a device reaches | [`mq`], [`pci`] |
-//! | [`pci`] | functions, registers, interrupts | [`os`] |
-//! | [`os`] | what else the kernel crate lacks | |
+//! | `nvme` | the driver, without unsafe code | all others |
+//! | `mq` | blk-mq | `os` |
+//! | `dma` | memory that a device reaches | `mq`, `pci` |
+//! | `pci` | functions, registers, interrupts | `os` |
+//! | `os` | what else the kernel crate lacks | |
 
 mod bindings;
 mod dma;

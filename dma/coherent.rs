@@ -84,6 +84,16 @@ impl<T> Coherent<T> {
         self.dma_addr().offset(index.wrapping_mul(size_of::<T>()))
     }
 
+    /// Visits each value. The device has not been told of the memory.
+    pub(super) fn for_each_mut(&mut self, mut f: impl FnMut(&mut T)) {
+        for index in 0..self.len {
+            // SAFETY: exclusively borrowed, and the device has not been told of it.
+            if let Some(value) = unsafe { self.get_mut(index) } {
+                f(value);
+            }
+        }
+    }
+
     /// Value `index`, for the CPU alone.
     ///
     /// # Safety
@@ -94,16 +104,6 @@ impl<T> Coherent<T> {
     pub(super) unsafe fn get_mut(&self, index: usize) -> Option<&mut T> {
         // SAFETY: inside of the allocation; exclusive by this function's requirements.
         (index < self.len).then(|| unsafe { &mut *self.cpu.as_ptr().add(index) })
-    }
-}
-
-impl<T: Copy> Coherent<T> {
-    /// Writes `value` everywhere. The device has not been told of the memory.
-    pub(super) fn fill(&mut self, value: T) {
-        for index in 0..self.len {
-            // SAFETY: inside of the allocation, and exclusively borrowed.
-            unsafe { self.cpu.as_ptr().add(index).write(value) };
-        }
     }
 }
 

@@ -76,9 +76,6 @@ struct Record {
     len: u32,
 }
 
-/// The records of one request.
-type RecordPage = [Record; MAX_SEGMENTS];
-
 /// How a request was mapped, and so what is to be undone.
 enum Mapped {
     /// Nothing that needs undoing.
@@ -132,7 +129,8 @@ pub(crate) struct RequestMapper {
     tag_lists: Coherent<TagList>,
     list_pages: Coherent<ListPageMemory>,
     free_lists: Pool,
-    records: KVVec<UnsafeCell<RecordPage>>,
+    /// [`MAX_SEGMENTS`] for each of [`RECORD_PAGES`].
+    records: KVVec<UnsafeCell<Record>>,
     free_records: Pool,
     dev: *mut bindings::device,
     _lease: Lease,
@@ -148,17 +146,15 @@ impl RequestMapper {
     /// A mapper for a queue of `depth` tags. All memory that mapping needs is
     /// allocated here. May sleep.
     pub(crate) fn new(lease: Lease, depth: usize) -> Result<Self> {
-        let mut records = KVVec::with_capacity(RECORD_PAGES, GFP_KERNEL)?;
-        for _ in 0..RECORD_PAGES {
-            records.push(
-                UnsafeCell::new([Record { addr: 0, len: 0 }; MAX_SEGMENTS]),
-                GFP_KERNEL,
-            )?;
+        let count = RECORD_PAGES * MAX_SEGMENTS;
+        let mut records = KVVec::with_capacity(count, GFP_KERNEL)?;
+        for _ in 0..count {
+            records.push(UnsafeCell::new(Record { addr: 0, len: 0 }), GFP_KERNEL)?;
         }
         let mut tag_lists = Coherent::new(lease.clone(), depth)?;
-        tag_lists.fill([PrpEntry::POISON; TAG_ENTRIES]);
+        fill_with_poison(&mut tag_lists);
         let mut list_pages = Coherent::new(lease.clone(), LIST_PAGES)?;
-        list_pages.fill([PrpEntry::POISON; PAGE_ENTRIES]);
+        fill_with_poison(&mut list_pages);
         Ok(Self {
             tag_lists,
             list_pages,
@@ -296,12 +292,13 @@ impl RequestMapper {
                 .map_err(MapError::from);
         }
 
-        let segment = self.record(&iter, mapped)?;
+        let dir = direction(rq.is_write());
+        let segment = self.record(&iter, dir, mapped)?;
         let source = ListSource::new(self, rq.tag(), lists);
         let mut builder = PrpBuilder::start(Page4K, source, rq.len(), segment)?;
         // SAFETY: as above.
         while unsafe { bindings::blk_rq_dma_map_iter_next(rq.as_raw(), self.dev, &mut iter) } {
-            let segment = self.record(&iter, mapped)?;
+            let segment = self.record(&iter, dir, mapped)?;
             builder.push(segment)?;
         }
         if iter.status != bindings::BLK_STS_OK {
@@ -315,6 +312,7 @@ impl RequestMapper {
     fn record(
         &self,
         iter: &bindings::blk_dma_iter,
+        dir: bindings::dma_data_direction,
         mapped: &mut Mapped,
     ) -> Result<Segment, MapError> {
         let segment = Segment {
@@ -333,10 +331,8 @@ impl RequestMapper {
         if self.add_record(record, mapped) {
             return Ok(segment);
         }
-        // Without a record it would stay mapped for ever. The direction does not
-        // matter for data that was never transferred, but for the bounce buffer,
-        // which must not be copied out: so "to the device".
-        self.unmap_record(record, bindings::dma_data_direction::DMA_TO_DEVICE);
+        // Without a record it would stay mapped for ever.
+        self.unmap_record(record, dir);
         Err(MapError::Busy)
     }
 
@@ -350,16 +346,11 @@ impl RequestMapper {
         let Mapped::Records { page, count } = mapped else {
             return false;
         };
-        let Some(cell) = self.records.get(page.get()) else {
+        let Some(cell) = self.records_of(page).nth(usize::from(*count)) else {
             return false;
         };
         // SAFETY: the page belongs to whoever has its index.
-        let records = unsafe { &mut *cell.get() };
-        // CAST: widening.
-        let Some(slot) = records.get_mut(*count as usize) else {
-            return false;
-        };
-        *slot = record;
+        unsafe { *cell.get() = record };
         *count = count.wrapping_add(1);
         true
     }
@@ -421,17 +412,19 @@ impl RequestMapper {
                 unsafe { bindings::rnvme_dma_iova_destroy(self.dev, state, dir) };
             }
             Mapped::Records { page, count } => {
-                if let Some(cell) = self.records.get(page.get()) {
+                for cell in self.records_of(&page).take(usize::from(count)) {
                     // SAFETY: the page belongs to whoever has its index.
-                    let records = unsafe { &*cell.get() };
-                    // CAST: widening.
-                    for record in records.iter().take(count as usize) {
-                        self.unmap_record(*record, dir);
-                    }
+                    self.unmap_record(unsafe { *cell.get() }, dir);
                 }
                 self.free_records.put(page);
             }
         }
+    }
+
+    /// The records of one page.
+    fn records_of(&self, page: &PoolIndex) -> impl Iterator<Item = &UnsafeCell<Record>> {
+        let first = page.get().wrapping_mul(MAX_SEGMENTS);
+        self.records.iter().skip(first).take(MAX_SEGMENTS)
     }
 
     fn unmap_record(&self, record: Record, dir: bindings::dma_data_direction) {
@@ -441,6 +434,15 @@ impl RequestMapper {
             bindings::dma_unmap_phys(self.dev, record.addr, record.len as usize, dir, 0);
         }
     }
+}
+
+/// Fills list memory with addresses that fault.
+fn fill_with_poison<const N: usize>(lists: &mut Coherent<[PrpEntry; N]>) {
+    lists.for_each_mut(|list| {
+        for entry in list {
+            *entry = PrpEntry::POISON;
+        }
+    });
 }
 
 fn direction(to_device: bool) -> bindings::dma_data_direction {

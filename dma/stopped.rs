@@ -23,7 +23,7 @@ impl DmaStopped {
     /// device start.
     pub(crate) fn by_register(bar: &Bar, offset: usize, clear: u32) -> Option<Self> {
         let value = bar.read32(offset);
-        (value == u32::MAX || value & clear == 0).then_some(Self(()))
+        (value == u32::MAX || clear != 0 && value & clear == 0).then_some(Self(()))
     }
 
     /// The device may not be a bus master any more, and has ended its transactions.

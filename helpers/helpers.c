@@ -2,6 +2,7 @@
 #include <linux/blk-mq.h>
 #include <linux/blk-mq-dma.h>
 #include <linux/blkdev.h>
+#include <linux/compat.h>
 #include <linux/dma-mapping.h>
 #include <linux/hdreg.h>
 #include <linux/idr.h>
@@ -121,6 +122,12 @@ bool rnvme_wait_for_pending_transaction(struct pci_dev *pdev)
 void rnvme_force_successful_syscall(void)
 {
 	force_successful_syscall_return();
+}
+
+/* A pointer of a 32-bit program, which its compiler may have sign-extended. */
+u64 rnvme_user_address(u64 bits)
+{
+	return in_compat_syscall() ? lower_32_bits(bits) : bits;
 }
 
 bool rnvme_may_print(void)

@@ -47,6 +47,7 @@ bool rnvme_wait_for_pending_transaction(struct pci_dev *pdev);
 
 void rnvme_force_successful_syscall(void);
 bool rnvme_may_print(void);
+u64 rnvme_user_address(u64 bits);
 
 extern struct ida rnvme_instances;
 

@@ -6,8 +6,8 @@
 /// above.
 ///
 /// A stale identifier, one that names a request which ended before, differs in
-/// its generation from the current one until the slot has been reused
-/// [`CidLayout::generations`] times.
+/// its generation from the current one until the slot has been reused as often as
+/// there are generations: 64 times with 1023 tags, 16 times with 4095.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(transparent)]
 pub(crate) struct Cid(u16);

@@ -160,8 +160,7 @@ impl<'a, T: BlockDevice> GenDiskBuilder<'a, T> {
         .inspect_err(|_| drop(unsafe { Arc::from_raw(private) }))?;
 
         let raw = disk.as_ptr();
-        // SAFETY: nobody else knows of the new disk. From here on `free_disk` gives
-        // the data back, when the last reference to the disk goes.
+        // SAFETY: nobody else knows of the new disk.
         unsafe {
             (*raw).fops = Vtable::<T>::fops();
             (*raw).private_data = private.cast();
@@ -226,12 +225,21 @@ impl<T: Operations> GenDisk<T> {
 impl<T: Operations> Drop for GenDisk<T> {
     fn drop(&mut self) {
         let raw = self.disk.as_ptr();
-        // SAFETY: live by the type invariant, and added if it says so.
-        unsafe {
-            if self.added {
+        if self.added {
+            // SAFETY: live and added by the type invariant; `free_disk` gives the data
+            // back with the last reference.
+            unsafe {
                 bindings::del_gendisk(raw);
+                bindings::put_disk(raw);
             }
-            bindings::put_disk(raw);
+        } else {
+            // SAFETY: live by the type invariant. C calls `free_disk` only for disks that
+            // were added, so the data are ours, and go after the queue that points to them.
+            unsafe {
+                let private = (*raw).private_data.cast();
+                bindings::put_disk(raw);
+                drop(Arc::<T::QueueData>::from_raw(private));
+            }
         }
     }
 }

@@ -65,6 +65,7 @@ pub(crate) use self::{
     },
     map::QueueMap,
     operations::{
+        Completion,
         Operations,
         TimeoutAction, //
     },

@@ -3,6 +3,7 @@
 //! What a driver implements.
 
 use super::{
+    Cid,
     Completed,
     Expired,
     IdleRequest,
@@ -22,6 +23,12 @@ pub(crate) enum TimeoutAction {
     Done,
     /// Its time starts anew (`BLK_EH_RESET_TIMER`).
     ResetTimer,
+}
+
+/// A completion entry that was read.
+pub(crate) trait Completion {
+    /// The identifier that the device wrote, whatever it is worth.
+    fn cid(&self) -> Cid;
 }
 
 /// The operations of a block driver (`struct blk_mq_ops`), and the data it keeps
@@ -46,7 +53,7 @@ pub(crate) trait Operations: Sized + Send + Sync + 'static {
     type Mapping: Send;
 
     /// What only the reader of a completion entry has.
-    type Completion<'a>;
+    type Completion<'a>: Completion;
 
     /// What only he has who stopped the device's access to memory.
     type DmaStopped;

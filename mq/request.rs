@@ -302,6 +302,11 @@ request_type! {
 pub(crate) struct Refused<T: Operations>(IdleRequest<T>);
 
 impl<T: Operations> Refused<T> {
+    /// True if it is this request that was refused.
+    pub(super) fn is(&self, rq: *mut bindings::request) -> bool {
+        self.0.as_raw() == rq
+    }
+
     /// For the return to C, which still has the request.
     pub(super) fn into_status(self) -> bindings::blk_status_t {
         self.0.into_raw();

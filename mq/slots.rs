@@ -7,6 +7,7 @@ use super::{
         Cid,
         CidLayout, //
     },
+    operations::Completion,
     request::{
         Completed,
         Request, //
@@ -77,13 +78,18 @@ impl<T: Operations> Slots<T> {
     ///
     /// # Errors
     ///
-    /// Gives both back if the slot is not empty, which blk-mq's tags rule out.
+    /// Gives both back if the request is another queue's, or the slot is not empty, which
+    /// blk-mq's tags rule out.
     #[inline]
     pub(crate) fn put(
         &self,
         rq: Request<T>,
         mapping: T::Mapping,
     ) -> Result<Cid, (Request<T>, T::Mapping)> {
+        // A tag means something on its own queue only.
+        if !core::ptr::eq(rq.queue().slots(), self) {
+            return Err((rq, mapping));
+        }
         let tag = rq.tag();
         // CAST: an address has at most 64 bits.
         let address = rq.as_raw() as u64;
@@ -101,12 +107,13 @@ impl<T: Operations> Slots<T> {
         Ok(slot.word.put(address, generation, tag, self.layout))
     }
 
-    /// Takes the request that `cid` names, because a completion for it was read.
+    /// Takes the request that a completion names.
     ///
     /// Returns `None` for an identifier that is stale, repeated or bogus. Never
     /// waits. Any context.
     #[inline]
-    pub(crate) fn take(&self, cid: Cid, _completion: &T::Completion<'_>) -> Option<Completed<T>> {
+    pub(crate) fn take(&self, completion: &T::Completion<'_>) -> Option<Completed<T>> {
+        let cid = completion.cid();
         let slot = self.slots.get(self.layout.tag(cid))?;
         let address = slot.word.take(cid, self.layout)?;
         // SAFETY: `address` was put there by `put()`, and taken out by nobody else.
@@ -127,6 +134,11 @@ impl<T: Operations> Slots<T> {
     /// True if no slot holds a request (a look, not a promise).
     pub(crate) fn is_empty(&self) -> bool {
         self.slots.iter().all(|slot| !slot.word.is_full())
+    }
+
+    /// True if the slot of `tag` holds a request (a look, not a promise).
+    pub(crate) fn is_full(&self, tag: usize) -> bool {
+        self.slots.get(tag).is_some_and(|slot| slot.word.is_full())
     }
 
     /// Moves the mapping of a request that was taken out of its slot.

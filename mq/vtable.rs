@@ -80,7 +80,10 @@ impl<T: Operations> OperationsVTable<T> {
         };
         match T::queue_rq(queue, data, rq, last) {
             Ok(()) => bindings::BLK_STS_OK,
-            Err(refused) => refused.into_status(),
+            // SAFETY: `bd` is valid for the duration of the call.
+            Err(refused) if refused.is(unsafe { (*bd).rq }) => refused.into_status(),
+            // Another's: that one ends, and this one was dealt with.
+            Err(_) => bindings::BLK_STS_OK,
         }
     }
 

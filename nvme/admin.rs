@@ -111,7 +111,7 @@ impl mq::Operations for AdminQueue {
         last: bool,
     ) -> Result<(), Refused<Self>> {
         let Some(command) = rq.data().common.command().copied() else {
-            rq.end(BlkStatus::NotSupported);
+            end(queue, rq, BlkStatus::NotSupported, last);
             return Ok(());
         };
         let mapped = match rq.data().queue {
@@ -129,8 +129,10 @@ impl mq::Operations for AdminQueue {
                 },
                 last,
             ),
-            Err(MapError::Busy) => return Err(rq.refuse()),
-            Err(MapError::Invalid) => rq.end(BlkStatus::IoError),
+            // A closed queue gets no better, however often one tries.
+            Err(MapError::Busy) if queue.is_open() => return Err(rq.refuse()),
+            Err(MapError::Busy) => end(queue, rq, BlkStatus::Offline, last),
+            Err(MapError::Invalid) => end(queue, rq, BlkStatus::IoError, last),
         }
         Ok(())
     }
@@ -149,11 +151,25 @@ impl mq::Operations for AdminQueue {
     }
 
     fn timeout(queue: &Queue<Self>, owner: &AdminOwner, rq: Expired<'_, Self>) -> TimeoutAction {
+        if !queue.slots().is_full(rq.tag()) {
+            // Another CPU has just completed it, or it never got to the device.
+            return TimeoutAction::ResetTimer;
+        }
         owner.0.expired(
             queue.id(),
             format_args!("admin command with tag {}, {} bytes", rq.tag(), rq.len()),
         );
         TimeoutAction::ResetTimer
+    }
+}
+
+/// Ends a request that is not sent. blk-mq hears of no failure, so it does not call
+/// `commit_rqs` for those before.
+#[cold]
+fn end(queue: &Queue<AdminQueue>, rq: IdleRequest<AdminQueue>, status: BlkStatus, last: bool) {
+    rq.end(status);
+    if last {
+        Submitter::new(queue).commit();
     }
 }
 
@@ -292,17 +308,32 @@ impl Admin {
         Ok(QueueCounts::from_dword(completion.dw0()).usable_pairs())
     }
 
-    /// Creates an I/O completion queue, then the submission queue that uses it.
-    pub(crate) fn create_queue_pair(&self, queue: &IoQueueMemory) -> Result<(), AdminError> {
+    /// Creates an I/O completion queue, then the submission queue that uses it. Returns the
+    /// status with which the controller refused one of them, if it did and knows of neither.
+    ///
+    /// # Errors
+    ///
+    /// The controller may know of one of them, so it has to be stopped.
+    pub(crate) fn create_queue_pair(
+        &self,
+        queue: &IoQueueMemory,
+    ) -> Result<Option<Status>, AdminError> {
         let IoQueueMemory { id, size, .. } = *queue;
         let signal = admin::CompletionSignal::Interrupt(queue.vector);
-        self.create(admin::create_io_cq(id, size, signal), queue.completions)?;
+        match self.create(admin::create_io_cq(id, size, signal), queue.completions) {
+            Ok(()) => {}
+            Err(AdminError::Status(status)) => return Ok(Some(status)),
+            Err(error) => return Err(error),
+        }
         let command = admin::create_io_sq(id, size, id, admin::QueuePriority::Medium);
-        self.create(command, queue.submissions).inspect_err(|_| {
-            // What cannot be used shall not be there. If this fails too, the controller
-            // is reset before the memory of the queue goes.
-            let _ = self.execute(admin::delete_io_cq(id));
-        })
+        match self.create(command, queue.submissions) {
+            Ok(()) => Ok(None),
+            Err(AdminError::Status(status)) => {
+                self.execute(admin::delete_io_cq(id))?;
+                Ok(Some(status))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Deletes an I/O submission queue, then its completion queue.

@@ -68,6 +68,9 @@ use kernel::{
 /// know lists of them: it would be asked for each.
 const MAX_COUNTED_NAMESPACES: u32 = 1024;
 
+/// The longest pause before a retry: a device may ask for two hours.
+const MAX_RETRY_DELAY_MS: u32 = 5000;
+
 /// A controller, `/dev/rnvmeN`.
 #[pin_data]
 pub(crate) struct Controller {
@@ -253,12 +256,12 @@ impl Controller {
             // CAST: widening.
             let index = created as usize;
             let queue = self.with_hardware(|hw| hw.io_queue(index).ok_or(EINVAL))?;
-            match admin.create_queue_pair(&queue) {
-                Ok(()) => {}
-                Err(error) => {
-                    self.complain("Create I/O Queue", &error);
-                    return Ok(created);
-                }
+            let refused = admin
+                .create_queue_pair(&queue)
+                .inspect_err(|error| self.complain("Create I/O Queue", error))?;
+            if let Some(status) = refused {
+                self.complain("Create I/O Queue", &status);
+                return Ok(created);
             }
             self.with_hardware(|hw| {
                 hw.open_io_queue(index);
@@ -272,9 +275,8 @@ impl Controller {
     fn make_node(self: &Arc<Self>, lease: &Lease) -> Result {
         let node = chrdev::Registration::new(
             fmt!("{}", *self.name),
-            &self.globals.class,
+            self.globals.clone(),
             lease.device(),
-            &self.globals.region,
             self.instance.number(),
             &sysfs::CONTROLLER_GROUPS,
             self.clone(),
@@ -317,7 +319,12 @@ impl Controller {
     fn add_namespace(self: &Arc<Self>, admin: &Admin, nsid: Nsid) {
         match namespace::add(self, admin, nsid) {
             Ok(Some(disk)) => {
-                if self.disks.lock().push(disk, GFP_KERNEL).is_err() {
+                let mut disks = self.disks.lock();
+                if self.state.get() == State::Dead {
+                    // Who declared it dead has looked at the disks already.
+                    disk.mark_dead();
+                }
+                if disks.push(disk, GFP_KERNEL).is_err() {
                     self.say(format_args!("namespace {nsid}: out of memory"));
                 }
             }
@@ -356,7 +363,7 @@ impl Controller {
     /// Tells the controller that power may go, then stops it. May sleep.
     ///
     /// With `fail` later requests end with an error, else they wait for ever.
-    pub(crate) fn shut_down(&self, fail: bool) {
+    fn shut_down(&self, fail: bool) {
         let limit_ms = self.shutdown_ms();
         if let Some(hardware) = &mut *self.hardware.lock() {
             hardware.quiet_down(limit_ms, fail);
@@ -367,6 +374,12 @@ impl Controller {
             }
             self.stop_hardware(hardware, BlkStatus::Offline);
         }
+    }
+
+    /// The system goes down: nothing is served any more, quietly. May sleep.
+    pub(crate) fn go_down(&self) {
+        let _ = self.state.change(State::Deleting);
+        self.shut_down(false);
     }
 
     /// How long a shutdown may take, in milliseconds: what the controller says, a
@@ -464,11 +477,14 @@ impl Controller {
         self.command_set.as_ref().map(|limits| &**limits)
     }
 
-    /// How long to wait before a command that failed so is sent again, in milliseconds.
+    /// How long to wait before a command that failed so is sent again, in milliseconds:
+    /// what the controller asks for, within reason, since who removes it waits as long.
     pub(crate) fn retry_delay_ms(&self, status: Status) -> usize {
+        let delay = self
+            .identify()
+            .map_or(0, |identity| identity.retry_delay_ms(status));
         // CAST: widening.
-        self.identify()
-            .map_or(0, |identity| identity.retry_delay_ms(status) as usize)
+        delay.min(MAX_RETRY_DELAY_MS) as usize
     }
 
     /// The version of the specification that the controller follows.

@@ -54,7 +54,6 @@ impl pci::Driver for NvmeDriver {
         }
         let globals = globals::get().ok_or(ENODEV)?;
         dev.enable_device_mem()?;
-        dev.set_master();
         set_dma(dev, 4096)
             .and_then(|()| Controller::new(lease, globals))
             .inspect_err(|_| disable(dev))
@@ -66,6 +65,6 @@ impl pci::Driver for NvmeDriver {
     }
 
     fn shutdown(data: &Self::Data) {
-        data.shut_down(false);
+        data.go_down();
     }
 }

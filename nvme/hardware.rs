@@ -87,9 +87,11 @@ impl Hardware {
     /// CAP.TO at most.
     pub(crate) fn new(lease: Lease, registers: Arc<Registers>, instance: u32) -> Result<Self> {
         // A controller that somebody left running still knows his queues.
-        registers
+        let stopped = registers
             .disable()
             .inspect_err(|error| complain(&lease, "cannot reset", error))?;
+        // Not before: they may lie in memory that is somebody else's by now.
+        lease.set_master();
         let max = registers
             .cap()
             .max_queue_size()
@@ -128,7 +130,7 @@ impl Hardware {
         this.attach_admin(vectors, instance)?;
         let queue = this.admin_set.queue(0).ok_or(EINVAL)?;
         this.registers
-            .enable(aqa, queue.submission_addr(), acq)
+            .enable(stopped, aqa, queue.submission_addr(), acq)
             .inspect_err(|error| complain(&this.lease, "cannot enable", error))?;
         queue.set_open(true);
         Ok(this)
@@ -152,7 +154,7 @@ impl Hardware {
     /// A request queue for admin commands.
     pub(crate) fn admin(&self, controller: Arc<Controller>) -> Result<Arc<Admin>> {
         let limits = QueueLimits::transfer(
-            mapper::MAX_BYTES,
+            self.lease.optimal_transfer(mapper::MAX_BYTES),
             mapper::MAX_SEGMENTS as u16,
             mapper::PAGE_MASK,
         );
@@ -307,7 +309,8 @@ impl Hardware {
     /// Returns false if the device could not be stopped; then nothing ended, as it may
     /// still write to the memory of each.
     pub(crate) fn stop(&mut self, status: BlkStatus) -> bool {
-        self.quiesce();
+        // The gate is looked at under the lock of the ring: from here on nothing is put
+        // into a slot.
         close(&self.admin_set);
         if let Some(set) = &self.io_set {
             close(set);
@@ -328,22 +331,7 @@ impl Hardware {
                 take_back(set, stopped, status);
             }
         }
-        self.unquiesce();
         stopped.is_some()
-    }
-
-    fn quiesce(&self) {
-        self.admin_set.quiesce();
-        if let Some(set) = &self.io_set {
-            set.quiesce();
-        }
-    }
-
-    fn unquiesce(&self) {
-        self.admin_set.unquiesce();
-        if let Some(set) = &self.io_set {
-            set.unquiesce();
-        }
     }
 }
 

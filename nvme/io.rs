@@ -113,11 +113,12 @@ impl mq::Operations for IoQueues {
         last: bool,
     ) -> Result<(), Refused<Self>> {
         match prepare(queue, ns, &mut rq) {
-            Ok(prepared) => submit_one(queue, rq.start(), prepared, last),
-            Err(NotSent::Later) => return Err(rq.refuse()),
-            Err(NotSent::Never(status)) => rq.end(status),
+            Ok(prepared) => {
+                submit_one(queue, rq.start(), prepared, last);
+                Ok(())
+            }
+            Err(why) => not_sent(queue, rq, last, why),
         }
-        Ok(())
     }
 
     fn queue_rqs(list: &mut RequestList<'_, Self>) {
@@ -148,6 +149,10 @@ impl mq::Operations for IoQueues {
     }
 
     fn timeout(queue: &Queue<Self>, ns: &Namespace, rq: Expired<'_, Self>) -> TimeoutAction {
+        if !queue.slots().is_full(rq.tag()) {
+            // Another CPU has just completed it, or it never got to the device.
+            return TimeoutAction::ResetTimer;
+        }
         ns.controller().expired(
             queue.id(),
             format_args!("{:?} at byte {}, {} bytes", rq.op(), rq.offset(), rq.len()),
@@ -161,6 +166,27 @@ impl mq::Operations for IoQueues {
             None => map.spread(),
         }
     }
+}
+
+/// What becomes of a request that is not sent.
+#[cold]
+fn not_sent(
+    queue: &Queue<IoQueues>,
+    rq: IdleRequest<IoQueues>,
+    last: bool,
+    why: NotSent,
+) -> Result<(), Refused<IoQueues>> {
+    match why {
+        // A closed queue gets no better, however often one tries.
+        NotSent::Later if queue.is_open() => return Err(rq.refuse()),
+        NotSent::Later => rq.end(BlkStatus::Offline),
+        NotSent::Never(status) => rq.end(status),
+    }
+    if last {
+        // blk-mq hears of no failure, so it does not call `commit_rqs` for those before.
+        Submitter::new(queue).commit();
+    }
+    Ok(())
 }
 
 /// Submits `first` and those that follow it in the list and go to the same queue,
@@ -308,6 +334,9 @@ pub(super) fn map_if_any<T: NvmeOperations>(
 
 /// Dataset Management with a range for each bio of the request.
 ///
+/// A scheduler may merge more of them than the controller takes; as a discard is a hint,
+/// the rest is left out.
+///
 /// The ranges are written to a page of the queue's own, all of it, since there are
 /// devices that read all of it whatever the number of ranges is.
 fn discard(
@@ -315,10 +344,11 @@ fn discard(
     ns: &Namespace,
     rq: &RequestInfo<IoQueues>,
 ) -> Result<Prepared, NotSent> {
+    let limit = ns.discard_ranges();
     let mut count = 0usize;
     let (prps, mapping) = queue.mapper().map_page(|page| {
         let mut places = page.chunks_exact_mut(size_of::<DsmRange>());
-        rq.for_each_bio(|offset, len| {
+        let mut add = |offset, len| {
             let blocks = ns.lba_size().blocks_in(u64::from(len));
             // CAST: fewer blocks than bytes, which have 32 bits.
             let range = DsmRange::new(ns.lba_size().blocks_in(offset), blocks as u32);
@@ -326,9 +356,15 @@ fn discard(
             if let Some(place) = places.next() {
                 place.copy_from_slice(range.as_bytes());
             }
-        });
+        };
+        if limit == 1 {
+            // Where there are no lists, blk-mq merges what is contiguous.
+            add(rq.offset(), rq.len());
+        } else {
+            rq.for_each_bio(add);
+        }
     })?;
-    match io::deallocate(ns.nsid(), count) {
+    match io::deallocate(ns.nsid(), count.min(limit)) {
         Some(command) => Ok(Prepared {
             command,
             prps,

@@ -10,6 +10,7 @@ use super::{
     command_data::CommandData,
     controller::Controller,
     io::IoQueues,
+    namespace::Namespace,
     spec::{
         command::Command,
         completion::Completion,
@@ -31,7 +32,10 @@ use crate::{
     os::{
         chrdev::CharDevice,
         params,
-        user, //
+        user::{
+            self,
+            address, //
+        },
     },
 };
 use kernel::{
@@ -219,6 +223,24 @@ fn timeout_ms(user: &UserCommand, default_s: u32) -> u32 {
     user.timeout_ms.max(default_s.saturating_mul(1000))
 }
 
+/// What every Identify returns, in bytes.
+const IDENTIFY_LEN: u32 = 4096;
+
+/// How many bytes an I/O command transfers, as far as the driver knows commands.
+///
+/// The data pointer is made for as many bytes as the user's buffer has. A device that is
+/// told to transfer more would go on where the driver has not sent it.
+fn transferred(ns: &Namespace, command: &Command) -> u64 {
+    match IoOpcode(command.opcode) {
+        IoOpcode::READ | IoOpcode::WRITE | IoOpcode::COMPARE => {
+            // NLB is 0's based, bits 15:0.
+            let blocks = u64::from(command.cdw12 & 0xffff).wrapping_add(1);
+            ns.lba_size().bytes_of(blocks).unwrap_or(u64::MAX)
+        }
+        _ => 0,
+    }
+}
+
 /// Which way the data of an opcode go: its low two bits say so (Base 2.0c, 3.3.3.1), of
 /// which the lower one means "to the device". No command that we know has both set.
 fn direction(opcode: u8) -> DataDirection {
@@ -251,6 +273,9 @@ fn command(user: &UserCommand) -> Result<Command> {
 fn admin_command(controller: &Controller, via: Via, user: &UserCommand) -> Result<Completion> {
     let command = command(user)?;
     may_send_admin(via, &command)?;
+    if AdminOpcode(command.opcode) == AdminOpcode::IDENTIFY && user.data_len < IDENTIFY_LEN {
+        return Err(EINVAL);
+    }
     let admin = controller.admin()?;
     send_admin(&admin, user, command)
 }
@@ -260,16 +285,20 @@ fn send_admin(admin: &Admin, user: &UserCommand, command: Command) -> Result<Com
         command,
         direction(user.opcode),
         timeout_ms(user, params::admin_timeout()),
-        usize::try_from(user.addr)?,
+        address(user.addr),
         usize::try_from(user.data_len)?,
     )
 }
 
 /// An I/O command of a user.
 fn io_command(disk: &DiskRef<'_, IoQueues>, via: Via, user: &UserCommand) -> Result<Completion> {
+    let ns = disk.data();
     let command = command(user)?;
     may_send_io(via, &command)?;
-    if !disk.data().controller().is_serving() {
+    if u64::from(user.data_len) < transferred(ns, &command) {
+        return Err(EINVAL);
+    }
+    if ns.controller().state() != State::Live {
         return Err(ENODEV);
     }
     let request = Passthrough::<IoQueues>::new(
@@ -281,7 +310,7 @@ fn io_command(disk: &DiskRef<'_, IoQueues>, via: Via, user: &UserCommand) -> Res
     let data = if user.data_len == 0 {
         request.execute()?
     } else {
-        request.execute_user(usize::try_from(user.addr)?, usize::try_from(user.data_len)?)?
+        request.execute_user(address(user.addr), usize::try_from(user.data_len)?)?
     };
     data.completion().ok_or(EIO)
 }

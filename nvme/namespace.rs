@@ -63,6 +63,7 @@ pub(crate) struct Namespace {
     lba_size: LbaSize,
     how: IoControl,
     zeroes_by_deallocation: bool,
+    discard_ranges: u16,
     controller: Arc<Controller>,
     identifiers: Identifiers,
     name: CString,
@@ -90,6 +91,11 @@ impl Namespace {
     /// Deallocated blocks read as zeroes, and Write Zeroes may deallocate.
     pub(crate) fn zeroes_by_deallocation(&self) -> bool {
         self.zeroes_by_deallocation
+    }
+
+    /// How many ranges a discard may have.
+    pub(crate) fn discard_ranges(&self) -> usize {
+        usize::from(self.discard_ranges)
     }
 
     /// The controller.
@@ -153,6 +159,15 @@ pub(crate) fn add(
             return Ok(None);
         }
     };
+    // CAST: widening.
+    if (limits.max_transfer as usize) < kernel::page::PAGE_SIZE {
+        controller.say(format_args!(
+            "namespace {nsid}: no disk: transfers of {} bytes at most (MDTS), a page has {}",
+            limits.max_transfer,
+            kernel::page::PAGE_SIZE
+        ));
+        return Ok(None);
+    }
     let set = controller.look(|hw| hw.io_set()).flatten().ok_or(ENODEV)?;
     let name = CString::try_from_fmt(format_args!("rnvme{}n{}", controller.number(), nsid))?;
     let how = match ns.protection_type() {
@@ -164,6 +179,7 @@ pub(crate) fn add(
             nsid,
             lba_size: limits.lba_size,
             how,
+            discard_ranges: limits.discard.map_or(1, |discard| discard.max_ranges),
             zeroes_by_deallocation: limits.write_zeroes.is_some_and(|wz| wz.deallocate),
             controller: controller.clone(),
             identifiers,

@@ -35,6 +35,7 @@ use crate::{
         BlkStatus,
         Cid,
         Completed,
+        Completion,
         CompletionBatch,
         Operations,
         Queue,
@@ -94,6 +95,11 @@ impl QueuePair {
             instance,
             bogus: AtomicU64::new(0),
         })
+    }
+
+    /// True if submitters are let in.
+    pub(crate) fn is_open(&self) -> bool {
+        self.submission.lock().open
     }
 
     /// How many entries each of its two rings has.
@@ -257,8 +263,7 @@ impl<T: NvmeOperations> Completer<T> {
         let mut found = false;
         while let Some(entry) = self.ring.pop() {
             found = true;
-            let cid = Cid::from_bits(entry.cid());
-            match self.queue.slots().take(cid, &entry) {
+            match self.queue.slots().take(&entry) {
                 Some(mut rq) => {
                     let is_block_io = rq.is_block_io();
                     let data = rq.data_mut().as_mut();
@@ -269,7 +274,7 @@ impl<T: NvmeOperations> Completer<T> {
                     }
                     rq.complete(batch, !entry.status().is_success());
                 }
-                None => bogus(&self.queue, cid),
+                None => bogus(&self.queue, entry.cid()),
             }
         }
         found

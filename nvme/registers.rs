@@ -194,10 +194,11 @@ impl Registers {
             .or_else(|| DmaStopped::by_bus_master(function))
     }
 
-    /// Sets the admin queue and CC.EN, and waits for CSTS.RDY to become 1. The
-    /// controller has been disabled. May sleep, CAP.TO (or CRTO) at most.
+    /// Sets the admin queue and CC.EN, and waits for CSTS.RDY to become 1. From here on
+    /// the controller is not stopped any more. May sleep, CAP.TO (or CRTO) at most.
     pub(crate) fn enable(
         &self,
+        _stopped: DmaStopped,
         aqa: Aqa,
         asq: DmaAddr,
         acq: DmaAddr,

@@ -22,6 +22,7 @@ use crate::{
         Coherent,
         DmaAddr, //
     },
+    mq,
     pci::{
         Doorbell,
         Lease, //
@@ -88,12 +89,6 @@ pub(crate) struct Entry<'a> {
 }
 
 impl Entry<'_> {
-    /// The identifier of the command, as the device gave it.
-    #[inline]
-    pub(crate) fn cid(&self) -> u16 {
-        self.tail.cid()
-    }
-
     /// How the command ended.
     #[inline]
     pub(crate) fn status(&self) -> Status {
@@ -111,6 +106,13 @@ impl Entry<'_> {
                 .map_or(0, u64::from_le),
             status: self.tail.status(),
         }
+    }
+}
+
+impl mq::Completion for Entry<'_> {
+    #[inline]
+    fn cid(&self) -> mq::Cid {
+        mq::Cid::from_bits(self.tail.cid())
     }
 }
 

@@ -9,9 +9,9 @@ use super::{
     },
     device::{
         as_raw,
-        Class,
         ClassDeviceRef, //
     },
+    globals::Globals,
 };
 use crate::bindings;
 use core::{
@@ -90,6 +90,8 @@ struct Inner<T: CharDevice> {
     dev: bindings::device,
     cdev: bindings::cdev,
     data: Arc<T>,
+    /// The class and the number are used as long as the device is there.
+    _globals: Arc<Globals>,
 }
 
 /// A character device that is there until this value is dropped; those who have
@@ -113,20 +115,21 @@ impl<T: CharDevice> Registration<T> {
     /// `EEXIST` if the name is taken, `ENOSPC` if there are too many, `ENOMEM`.
     pub(crate) fn new(
         name: fmt::Arguments<'_>,
-        class: &Class,
+        globals: Arc<Globals>,
         parent: &kernel::device::Device,
-        region: &Region,
         minor: u32,
         groups: &'static AttributeGroups<OfDevice, T>,
         data: Arc<T>,
     ) -> Result<Self> {
         let name = CString::try_from_fmt(name)?;
-        let number = region.number(minor)?;
+        let number = globals.region.number(minor)?;
+        let class = globals.class.as_raw();
         let inner = KBox::new(
             Inner {
                 dev: pin_init::zeroed(),
                 cdev: pin_init::zeroed(),
                 data,
+                _globals: globals,
             },
             GFP_KERNEL,
         )?;
@@ -137,7 +140,7 @@ impl<T: CharDevice> Registration<T> {
         unsafe {
             let dev = &raw mut (*raw).dev;
             bindings::device_initialize(dev);
-            (*dev).class = class.as_raw();
+            (*dev).class = class;
             (*dev).parent = as_raw(parent);
             (*dev).devt = number;
             (*dev).groups = groups.as_raw();

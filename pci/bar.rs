@@ -34,7 +34,7 @@ impl Drop for Mapping {
         // SAFETY: mapped and requested by the type invariant; the lease says that
         // the function is still ours.
         unsafe {
-            bindings::pci_iounmap(self.lease.as_raw(), self.base.as_ptr().cast());
+            bindings::iounmap(self.base.as_ptr().cast());
             bindings::pci_release_region(self.lease.as_raw(), self.index);
         }
     }
@@ -66,8 +66,8 @@ impl Bar {
         to_result(unsafe {
             bindings::pci_request_region(lease.as_raw(), number, name.as_char_ptr())
         })?;
-        // SAFETY: the region was requested.
-        let base = unsafe { bindings::pci_iomap(lease.as_raw(), number, 0) };
+        // SAFETY: the region was requested. Null for a region of I/O ports.
+        let base = unsafe { bindings::pci_ioremap_bar(lease.as_raw(), number) };
         let Some(base) = NonNull::new(base.cast::<u8>()) else {
             // SAFETY: requested above.
             unsafe { bindings::pci_release_region(lease.as_raw(), number) };

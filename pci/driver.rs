@@ -58,6 +58,31 @@ pub(crate) struct Binding<T: Driver> {
     _root: LeaseRoot,
 }
 
+/// The driver cannot bring a device back from sleep yet, so the system does not sleep: it
+/// would lose the device, perhaps with its own root file system.
+struct NoSleep(bindings::dev_pm_ops);
+
+// SAFETY: never written.
+unsafe impl Sync for NoSleep {}
+
+static NO_SLEEP: NoSleep = NoSleep(bindings::dev_pm_ops {
+    prepare: Some(refuse_sleep),
+    ..pin_init::zeroed()
+});
+
+/// # Safety
+///
+/// `dev` is live for the duration of the call.
+unsafe extern "C" fn refuse_sleep(dev: *mut bindings::device) -> c_int {
+    // SAFETY: by this function's requirements.
+    let dev = unsafe { kernel::device::Device::<kernel::device::Normal>::from_raw(dev) };
+    dev_warn!(
+        dev,
+        "the driver does not know how to sleep: unbind the device first\n"
+    );
+    EBUSY.to_errno()
+}
+
 /// What registers a [`Driver`].
 pub(crate) struct Adapter<T: Driver>(T);
 
@@ -70,11 +95,13 @@ impl<T: Driver> pci::Driver for Adapter<T> {
         dev: &'bound pci::Device<Core<'_>>,
         info: Option<&'bound Self::IdInfo>,
     ) -> impl PinInit<Self::Data<'bound>, Error> + 'bound {
-        // SAFETY: dropped here on failure, and else with the driver data, which the
-        // driver core drops while the device is still bound.
-        unsafe { LeaseRoot::new(dev) }.and_then(|root| {
+        // Run when there is memory for the result: a binding that was made is kept.
+        pin_init::pin_init_scope(move || {
+            // SAFETY: dropped here on failure, and else with the driver data, which the
+            // driver core drops while the device is still bound.
+            let root = unsafe { LeaseRoot::new(dev) }?;
             let data = T::probe(dev, root.lease().ok_or(ENODEV)?, info)?;
-            Ok(Binding { data, _root: root })
+            Ok(Ok::<_, Error>(Binding { data, _root: root }))
         })
     }
 
@@ -100,6 +127,7 @@ unsafe impl<T: Driver> driver::RegistrationOps for Adapter<T> {
         // SAFETY: the driver is not registered yet, so nobody else uses it.
         unsafe {
             (*pdrv.get()).shutdown = Some(Self::shutdown);
+            (*pdrv.get()).driver.pm = &raw const NO_SLEEP.0;
             (*pdrv.get()).driver.probe_type = bindings::probe_type_PROBE_PREFER_ASYNCHRONOUS;
         }
         // SAFETY: the requirements are those of this function.

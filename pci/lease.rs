@@ -124,6 +124,12 @@ impl Lease {
         u32::try_from(optimal).unwrap_or(u32::MAX).min(limit)
     }
 
+    /// Lets the device reach memory.
+    pub(crate) fn set_master(&self) {
+        // SAFETY: the function is live, and ours.
+        unsafe { bindings::pci_set_master(self.as_raw()) };
+    }
+
     /// Forbids the device to reach memory, waits for transactions under way (a bounded
     /// wait of the PCI core), and makes sure of it by reading the setting back.
     ///
