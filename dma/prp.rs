@@ -319,17 +319,6 @@ impl<'a, P: PageShape, L: ListMemory<'a>> PrpBuilder<'a, P, L> {
         if offset_in_page(self.page, addr) != 0 {
             return Err(PrpError::Gap);
         }
-        // One page that is not the last, where a list has room for it and for one more:
-        // what scattered data is made of.
-        if len == page_bytes(self.page) && len < self.bytes && self.slots.len() > 1 {
-            if let [slot, rest @ ..] = mem::take(&mut self.slots) {
-                slot.set(addr);
-                self.slots = rest;
-                self.bytes = self.bytes.wrapping_sub(len);
-                self.entries = self.entries.wrapping_sub(1);
-                return Ok(());
-            }
-        }
         self.take(addr, len)?;
         self.fill(addr, len)
     }
