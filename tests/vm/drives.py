@@ -49,8 +49,23 @@ def machine(**description: Any) -> pytest.MarkDecorator:
     return pytest.mark.machine(qemu_args=_WATCH + more, **description)
 
 
+#: The names that the namespaces of the plain machine have in the world.
+UUID = "5d2c5a1e-37bd-4e0c-9c43-1d1f0e6c7a01"
+NGUID = "00112233-4455-6677-8899-aabbccddeeff"
+EUI64 = 0x0025_3800_1122_3344
+
 #: The machine that serves whatever needs no special one. NSID 1 and 2 are large enough for XFS.
-plain = machine(ctrls=[NvmeCtrl([NvmeNs(512 * MIB), NvmeNs(512 * MIB, lba=4096), NvmeNs(64 * MIB)])])
+plain = machine(
+    ctrls=[
+        NvmeCtrl(
+            [
+                NvmeNs(512 * MIB, props={"uuid": UUID}),
+                NvmeNs(512 * MIB, lba=4096, props={"nguid": NGUID}),
+                NvmeNs(64 * MIB, props={"eui64": EUI64}),
+            ]
+        )
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -83,9 +98,9 @@ class Drives:
         """The directory of a namespace's disk in sysfs."""
         return f"/sys/block/{self.disks[self.name(ctrl), nsid]}"
 
-    def attributes(self, directory: str) -> dict[str, str]:
-        """All readable files of a directory of sysfs."""
-        out = self.vm.run(f"cd {directory} && grep -s '' * || true").out
+    def attributes(self, directory: str, names: Iterable[str] = ("*",)) -> dict[str, str]:
+        """Files of a directory of sysfs, as far as they are there and can be read."""
+        out = self.vm.run(f"cd {directory} && grep -Hs '' {' '.join(names)} || true").out
         return dict(line.split(":", 1) for line in out.splitlines())
 
     def lines(self, command: str, nsid: int = 1) -> list[list[str]]:
