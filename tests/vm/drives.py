@@ -49,23 +49,8 @@ def machine(**description: Any) -> pytest.MarkDecorator:
     return pytest.mark.machine(qemu_args=_WATCH + more, **description)
 
 
-#: The names that the namespaces of the plain machine have in the world.
-UUID = "5d2c5a1e-37bd-4e0c-9c43-1d1f0e6c7a01"
-NGUID = "00112233-4455-6677-8899-aabbccddeeff"
-EUI64 = 0x0025_3800_1122_3344
-
 #: The machine that serves whatever needs no special one. NSID 1 and 2 are large enough for XFS.
-plain = machine(
-    ctrls=[
-        NvmeCtrl(
-            [
-                NvmeNs(512 * MIB, props={"uuid": UUID}),
-                NvmeNs(512 * MIB, lba=4096, props={"nguid": NGUID}),
-                NvmeNs(64 * MIB, props={"eui64": EUI64}),
-            ]
-        )
-    ]
-)
+plain = machine(ctrls=[NvmeCtrl([NvmeNs(512 * MIB), NvmeNs(512 * MIB, lba=4096), NvmeNs(64 * MIB)])])
 
 
 @dataclass(frozen=True)

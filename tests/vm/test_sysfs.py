@@ -8,9 +8,7 @@ import json
 import pytest
 from drives import (
     C_DRIVER,
-    EUI64,
-    NGUID,
-    UUID,
+    PARTITIONS,
     Drives,
     c_driver,
     complaints,
@@ -20,7 +18,7 @@ from drives import (
 )
 from rnvme_vm import Vm
 
-pytestmark = [plain, pytest.mark.allow_log(C_DRIVER)]
+pytestmark = [plain, pytest.mark.allow_log(C_DRIVER, PARTITIONS)]
 
 CONTROLLER = [
     "address",
@@ -36,7 +34,7 @@ CONTROLLER = [
     "subsysnqn",
     "transport",
 ]
-NAMESPACE = ("nsid", "csi", "size", "ro", "removable", "hidden", "range", "ext_range")
+NAMESPACE = ("nsid", "csi", "size", "ro")
 QUEUE = [
     "chunk_sectors",
     "dax",
@@ -98,7 +96,7 @@ def test_as_with_the_c_driver(vm: Vm) -> None:
 
 
 def test_as_the_drive_says(vm: Vm) -> None:
-    """Identify Controller has the same names and numbers, and namespaces the identifiers that QEMU was given."""
+    """Identify Controller has the same names and numbers."""
     with loaded(vm) as drives:
         identify = json.loads(vm.run(f"nvme id-ctrl -o json {drives.ctrl()}").out)
         shown = drives.attributes(f"/sys/class/rnvme/{drives.name()}")
@@ -109,14 +107,6 @@ def test_as_the_drive_says(vm: Vm) -> None:
         assert int(shown["cntlid"]) == identify["cntlid"]
         slot = vm.run("lspci -D -n -d ::0108 | cut -d' ' -f1").out.strip()
         assert shown["address"] == slot
-        nguid, eui64 = NGUID.replace("-", ""), f"{EUI64:016x}"
-        for nsid, name, value, wwid in (
-            (1, "uuid", UUID, f"uuid.{UUID}"),
-            (2, "nguid", NGUID, f"eui.{nguid}"),
-            (3, "eui", " ".join(eui64[at : at + 2] for at in range(0, 16, 2)), f"eui.{eui64}"),
-        ):
-            disk = drives.attributes(drives.sysfs(nsid), ("uuid", "nguid", "eui", "wwid", "nsid"))
-            assert (disk[name], disk["wwid"], disk["nsid"]) == (value, wwid, str(nsid))
 
 
 def test_where_the_nodes_hang(vm: Vm) -> None:
