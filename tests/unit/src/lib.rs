@@ -3,19 +3,36 @@
 //! Host tests of the driver's pure parts.
 //!
 //! The modules below are the driver's own files, under the paths that they have in its crate.
-//! Tests of one file are in a file of that name beside this one.
+//! What those need of the kernel is in `stand_in/`. Tests of one file are in a file of that name
+//! in `tests/`, models of what runs concurrently in `../loom/`.
 
 #![cfg_attr(not(test), no_std)]
 
-#[cfg_attr(not(test), allow(dead_code, reason = "only the tests use it"))]
+// The kernel's crate, as far as the files below use it.
+#[cfg(test)]
+extern crate self as kernel;
+#[cfg(test)]
+#[path = "stand_in/bindings.rs"]
+pub(crate) mod bindings;
+#[cfg(test)]
+#[path = "stand_in/prelude.rs"]
+pub(crate) mod prelude;
+
+#[allow(dead_code, reason = "the rest of the driver is not here")]
 #[path = "../../../dma"]
 pub(crate) mod dma {
     //! Stands for `dma/mod.rs`, most of which needs a kernel.
 
     pub(crate) mod addr;
+    #[cfg(test)]
+    #[path = "../tests/unit/src/stand_in/coherent.rs"]
+    pub(crate) mod coherent;
+    pub(crate) mod pool;
     pub(crate) mod prp;
 
     pub(crate) use self::addr::DmaAddr;
+    #[cfg(test)]
+    pub(crate) use self::coherent::Coherent;
 
     /// An address out of nothing: there is no device in these tests.
     #[cfg(test)]
@@ -23,14 +40,73 @@ pub(crate) mod dma {
         // SAFETY: No device ever sees the address.
         unsafe { DmaAddr::new(bits) }
     }
+
+    /// Gives several numbers back at once, which is for this module alone.
+    #[cfg(any(test, feature = "no-panic"))]
+    pub(crate) fn put_all(pool: &pool::Pool, bits: u64) {
+        pool.put_all(bits);
+    }
 }
 
+#[allow(dead_code, reason = "the rest of the driver is not here")]
+#[path = "../../../mq"]
+pub(crate) mod mq {
+    //! Stands for `mq/mod.rs`, most of which needs a kernel.
+
+    #[allow(
+        unused_imports,
+        reason = "only the rest of the driver uses all of them"
+    )]
+    pub(crate) mod atomic;
+    pub(crate) mod cid;
+    #[cfg(test)]
+    #[path = "../tests/unit/src/stand_in/operations.rs"]
+    pub(crate) mod operations;
+    #[cfg(test)]
+    pub(crate) mod queue;
+    #[cfg(test)]
+    #[path = "../tests/unit/src/stand_in/request.rs"]
+    pub(crate) mod request;
+    pub(crate) mod slot;
+    #[cfg(test)]
+    pub(crate) mod slots;
+
+    #[cfg(test)]
+    pub(crate) use self::{
+        cid::Cid,
+        operations::{
+            Completion,
+            Operations, //
+        },
+        queue::Queue,
+        slots::Slots,
+    };
+
+    /// A queue without data, which is for this module alone to make.
+    #[cfg(test)]
+    pub(crate) fn new_queue<T: Operations<Queue = ()>>(
+        depth: u32,
+    ) -> crate::prelude::Result<Queue<T>> {
+        Queue::new((), 0, depth, true)
+    }
+}
+
+#[allow(dead_code, reason = "the rest of the driver is not here")]
 #[path = "../../../nvme"]
 pub(crate) mod nvme {
     //! Stands for `nvme/mod.rs`, most of which needs a kernel.
 
+    pub(crate) mod command_data;
+    pub(crate) mod cursor;
+    #[cfg(test)]
+    pub(crate) mod ring;
     pub(crate) mod spec;
+    pub(crate) mod state;
 }
+
+#[cfg(test)]
+#[path = "stand_in/pci.rs"]
+pub(crate) mod pci;
 
 #[cfg(feature = "no-panic")]
 mod no_panic;

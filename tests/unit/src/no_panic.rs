@@ -14,6 +14,7 @@ use core::{
 use crate::{
     dma::{
         addr::DmaAddr,
+        pool::Pool,
         prp::{
             ListMemory,
             ListPage,
@@ -23,73 +24,92 @@ use crate::{
             PrpBuilder,
             Prps,
             Segment, //
-        }, //
+        },
+        put_all,
     },
-    nvme::spec::{
-        admin,
-        cap::Cap,
-        cc::{
-            Cc,
-            CcBuilder,
-            Shutdown, //
+    mq::{
+        cid::{
+            Cid,
+            CidLayout, //
         },
-        cmb::{
-            CmbLoc,
-            CmbSz, //
+        slot::SlotWord,
+    },
+    nvme::{
+        command_data::CommandData,
+        cursor::Cursor,
+        spec::{
+            admin,
+            cap::Cap,
+            cc::{
+                Cc,
+                CcBuilder,
+                Shutdown, //
+            },
+            cmb::{
+                CmbLoc,
+                CmbSz, //
+            },
+            command::Command,
+            completion::{
+                Completion,
+                CqeTail, //
+            },
+            csts::Csts,
+            feature::QueueCounts,
+            identify::Text,
+            identify_ctrl::{
+                IdentifyCtrl,
+                OptionalAdmin,
+                OptionalIo, //
+            },
+            identify_list::{
+                NsDescriptorList,
+                NsList, //
+            },
+            identify_ns::{
+                IdentifyNs,
+                UnsupportedFormat, //
+            },
+            ids::{
+                Nsid,
+                QueueId,
+                QueueSize, //
+            },
+            io::{
+                self,
+                IoControl,
+                Transfer, //
+            },
+            lba::{
+                BlockCount,
+                LbaRange,
+                LbaSize, //
+            },
+            limits::{
+                BlockLimits,
+                Sources, //
+            },
+            log::{
+                EffectsLog,
+                ErrorEntry,
+                FirmwareSlotLog, //
+            },
+            opcode::{
+                AdminOpcode,
+                IoOpcode, //
+            },
+            regs::{
+                Aqa,
+                Crto,
+                Version, //
+            },
+            sqe::Sqe,
+            status::Status,
         },
-        command::Command,
-        completion::CqeTail,
-        csts::Csts,
-        feature::QueueCounts,
-        identify::Text,
-        identify_ctrl::{
-            IdentifyCtrl,
-            OptionalAdmin,
-            OptionalIo, //
+        state::{
+            State,
+            StateMachine, //
         },
-        identify_list::{
-            NsDescriptorList,
-            NsList, //
-        },
-        identify_ns::{
-            IdentifyNs,
-            UnsupportedFormat, //
-        },
-        ids::{
-            Nsid,
-            QueueId,
-            QueueSize, //
-        },
-        io::{
-            self,
-            IoControl,
-            Transfer, //
-        },
-        lba::{
-            BlockCount,
-            LbaRange,
-            LbaSize, //
-        },
-        limits::{
-            BlockLimits,
-            Sources, //
-        },
-        log::{
-            EffectsLog,
-            ErrorEntry,
-            FirmwareSlotLog, //
-        },
-        opcode::{
-            AdminOpcode,
-            IoOpcode, //
-        },
-        regs::{
-            Aqa,
-            Crto,
-            Version, //
-        },
-        sqe::Sqe,
-        status::Status,
     },
 };
 
@@ -250,4 +270,52 @@ fn no_panic_commands(number: u32, lbads: u8, addr: DmaAddr, out: &mut dyn Write)
         .into_iter();
     black_box(entries.next());
     entries.next_back()
+}
+
+/// All that a queue does with an identifier, also one that the device has made up.
+#[no_mangle]
+fn no_panic_slot(slot: &SlotWord, depth: u32, bits: u16, tag: usize, address: u64) -> Option<Cid> {
+    let layout = CidLayout::new(depth, bits & 1 == 0);
+    let cid = Cid::from_bits(bits);
+    black_box((layout.tag(cid), layout.generation(cid), cid.bits()));
+    black_box((slot.take(cid, layout), slot.is_full(), slot.drain()));
+    let generation = slot.prepare(address, layout)?;
+    Some(slot.put(address, generation, tag, layout))
+}
+
+#[no_mangle]
+fn no_panic_pool(pool: &Pool, count: usize, bits: u64) -> Pool {
+    if let Some(index) = pool.take() {
+        black_box(index.get());
+        pool.put(index);
+    }
+    put_all(pool, bits);
+    Pool::new(count)
+}
+
+#[no_mangle]
+fn no_panic_cursor(cursor: &mut Cursor, entries: u32) -> Option<Cursor> {
+    cursor.advance();
+    black_box((cursor.index(), cursor.phase()));
+    QueueSize::new(entries).map(Cursor::new)
+}
+
+#[no_mangle]
+fn no_panic_state(machine: &StateMachine, to: u8, out: &mut dyn Write) {
+    let to = [State::New, State::Connecting, State::Live, State::Deleting]
+        .into_iter()
+        .nth(to.into())
+        .unwrap_or(State::Dead);
+    black_box(machine.change(to).ok());
+    let _ = write!(out, "{}", machine.get());
+}
+
+#[no_mangle]
+fn no_panic_command_data(data: &mut CommandData, command: Command, result: u64, status: u16) {
+    let status = Status::from_field(status);
+    data.set_status(status);
+    black_box((data.command(), data.completion()));
+    data.set_completion(Completion { result, status });
+    black_box((data.command(), data.completion(), data.status()));
+    *data = CommandData::for_command(command);
 }

@@ -11,13 +11,21 @@
 )]
 
 mod admin;
+mod cid;
+mod command_data;
 mod completion;
+mod cursor;
 mod identify;
 mod io;
 mod layout;
 mod limits;
 mod log;
+mod pool;
 mod prp;
 mod regs;
+mod ring;
 mod runner;
+mod slot;
+mod slots;
+mod state;
 mod status;
