@@ -119,6 +119,8 @@ def fio(name: str, target: str = DISK, **options: Any) -> str:
         "allow_mounted_write": 1,
     }
     words |= options
+    if "bsrange" in words:
+        del words["bs"]
     words = {key: value for key, value in words.items() if value is not None}
     return f"fio --name={name} " + " ".join(f"--{key}={value}" for key, value in words.items())
 
@@ -179,7 +181,10 @@ def exchange(vm: Vm, seed: str, disk: str = DISK, ctrl: int = 0, length: int = M
 
 _FOOTPRINT = r"""
 exec 2>/dev/null
-grep -H rnvme /proc/devices /proc/iomem /proc/interrupts /proc/modules /proc/vmallocinfo /proc/misc
+grep -H rnvme /proc/devices /proc/iomem /proc/misc
+awk '/rnvme/ {print FILENAME, $NF}' /proc/interrupts
+awk '/rnvme/ {print FILENAME, $1, $3}' /proc/modules
+sed -n '/rnvme/s/^[^ ]* *\([0-9]* [^ ]*\).*/vmallocinfo \1/p' /proc/vmallocinfo
 find /dev /sys/class /sys/bus /sys/module /sys/block /sys/kernel/slab /sys/kernel/debug/block \
 	/sys/kernel/debug/bdi /sys/devices/virtual/bdi /sys/firmware /sys/kernel/irq -maxdepth 3 |
 	grep -E 'rnvme|/259:|/sys/kernel/irq/[0-9]+$' | sort
@@ -187,9 +192,9 @@ ps -eo comm= | grep rnvme
 """
 
 
-def footprint(vm: Vm) -> set[str]:
+def footprint(vm: Vm) -> list[str]:
     """All that the driver shows of itself in the kernel, and the numbers of all interrupts."""
-    return set(vm.run(_FOOTPRINT, check=False).out.splitlines())
+    return sorted(vm.run(_FOOTPRINT, check=False).out.splitlines())
 
 
 def free_kib(vm: Vm) -> int:

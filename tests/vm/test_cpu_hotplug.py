@@ -45,7 +45,7 @@ def _each_cpu_has_its_queue(vm: Vm) -> None:
 
 def _verified_loads(vm: Vm) -> list[Load]:
     """Writers on the whole disk that read back and check what they wrote, over and over."""
-    common = {"rw": "randwrite", "verify": "crc32c", "verify_backlog": 64, "bs": "4k-32k", "size": "16m"}
+    common = {"rw": "randwrite", "verify": "crc32c", "verify_backlog": 64, "bsrange": "4k-32k", "size": "16m"}
     return [
         load(vm, "uring", offset=0, **common),
         load(vm, "aio", ioengine="libaio", offset="16m", iodepth=32, **common),

@@ -80,11 +80,11 @@ def test_verified_io(vm: Vm, scheduler: str) -> None:
     with loaded(vm):
         vm.run(f"for q in /sys/block/rnvme0n*/queue; do echo {scheduler} >$q/scheduler; done")
         jobs = [
-            fio("uring", size="8m", bs="512-64k", bs_unaligned=0, iodepth=32),
-            fio("aio", size="8m", offset="8m", ioengine="libaio", bs="4k", iodepth=64, fsync=32),
-            fio("sync", size="8m", offset="16m", ioengine="psync", bs="1m", rw="write", numjobs=1),
-            fio("cached", size="8m", offset="24m", ioengine="psync", direct=0, fdatasync=16),
-            fio("large", target="/dev/rnvme0n2", size="8m", bs="4k-128k", iodepth=16),
+            fio("uring", size="3m", bsrange="512-64k", iodepth=32),
+            fio("aio", size="3m", offset="4m", ioengine="libaio", bs="4k", iodepth=64, fsync=32),
+            fio("sync", size="3m", offset="8m", ioengine="psync", bs="1m", rw="write", numjobs=1),
+            fio("cached", size="3m", offset="12m", ioengine="psync", direct=0, fdatasync=16),
+            fio("large", target="/dev/rnvme0n2", size="3m", bsrange="4k-128k", iodepth=16),
         ]
         running = [vm.spawn(f"{job} --rw=randwrite --verify=crc32c --verify_fatal=1", 120) for job in jobs]
         for job in running:
@@ -117,7 +117,7 @@ def test_discard(vm: Vm) -> None:
         vm.run(f"dd if=/dev/urandom of={DISK} bs=1M count=16 oflag=direct")
         full = vm.disk().allocated
         vm.run(f"blkdiscard -o 4M -l 8M {DISK} && blkdiscard -z -o 12M -l 2M {DISK}")
-        vm.run(fio("trim", rw="randtrim", size="4m", bs="8k-64k", iodepth=32))
+        vm.run(fio("trim", rw="randtrim", size="4m", bsrange="8k-64k", iodepth=32))
         assert vm.host_bytes(4 * MIB, 10 * MIB) == bytes(10 * MIB)
         assert vm.disk().allocated < full - 6 * MIB
 
@@ -132,12 +132,12 @@ def test_unbind_under_load(vm: Vm) -> None:
                 "files",
                 directory="/mnt/a",
                 filename=None,
-                size="8m",
+                size="3m",
                 direct=0,
                 fsync=16,
                 ioengine="psync",
             )
-            raw = load(vm, "raw", target="/dev/rnvme0n2", bs="4k-64k", iodepth=64, numjobs=2)
+            raw = load(vm, "raw", target="/dev/rnvme0n2", bsrange="4k-64k", iodepth=64, numjobs=2)
             unbind(vm, addr)
             files.broke_off()
             raw.broke_off()
@@ -183,7 +183,7 @@ def test_cpus_go_and_come_back(vm: Vm) -> None:
 @pytest.mark.parametrize("what", ["stalls", "is pulled"])
 def test_time_out(vm: Vm, what: str) -> None:
     with loaded(vm, io_timeout=2) as addr:
-        running = load(vm, "load", iodepth=64, bs="4k-64k")
+        running = load(vm, "load", iodepth=64, bsrange="4k-64k")
         with brake.stalled(vm) if what == "stalls" else pulled(vm, addr):
             vm.wait_until(lambda: state(vm) == "dead", 15, "the end of the controller")
             running.broke_off()
@@ -232,7 +232,7 @@ def test_translated_memory(vm: Vm, scheduler: str) -> None:
     """The other two ways to reach memory: through an IOMMU, and through bounce buffers."""
     test_verified_io(vm, scheduler)
     with loaded(vm) as addr:
-        raw = load(vm, "raw", target="/dev/rnvme0n2", bs="4k-128k", iodepth=64)
+        raw = load(vm, "raw", target="/dev/rnvme0n2", bsrange="4k-128k", iodepth=64)
         unbind(vm, addr)
         raw.broke_off()
         bind(vm, addr)

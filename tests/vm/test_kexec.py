@@ -59,7 +59,7 @@ def _work(vm: Vm) -> None:
     vm.insmod(claim_all=True)
     vm.run(fio("kept", offset=_TEXT_OFFSET, size="4m", rw="write", verify="crc32c", do_verify=0))
     start_records(vm)
-    load(vm, "load", offset=_LOAD_OFFSET, rw="randrw", bs="4k-64k", iodepth=64)
+    load(vm, "load", offset=_LOAD_OFFSET, rw="randrw", bsrange="4k-64k", iodepth=64)
     vm.wait_until(lambda: safe_records(vm) >= 100, 60, "100 records")
 
 

@@ -82,7 +82,7 @@ def test_loads_and_unloads_leave_nothing(vm: Vm) -> None:
     with loaded(vm) as addr:
         exchange(vm, "after the last load")
         assert command_register(vm, addr) & BUS_MASTER
-        assert footprint(vm) > after, "the footprint does not see a loaded driver"
+        assert len(footprint(vm)) > len(after), "the footprint does not see a loaded driver"
 
 
 @pytest.mark.allow_log("block device autoloading is deprecated")  # a node that was there a moment ago
@@ -178,7 +178,7 @@ def test_bind_finds_registers_of_zeroes(vm: Vm) -> None:
 def test_data_survive_a_reload(vm: Vm) -> None:
     """What fio wrote before an unload it finds after the next load."""
     job = {
-        "bs": "4k-64k",
+        "bsrange": "4k-64k",
         "rw": "randwrite",
         "verify": "crc32c",
         "size": "24m",

@@ -33,7 +33,7 @@ from rnvme_vm import Vm, number
 #: takes a read of nothing, beyond the end of a disk without sectors, for no error.
 _LOADS: tuple[dict[str, object], ...] = (
     {"ioengine": "io_uring"},
-    {"ioengine": "libaio", "bs": "512-256k", "iodepth": 64},
+    {"ioengine": "libaio", "bsrange": "512-256k", "iodepth": 64},
     {"ioengine": "psync", "direct": 0, "rw": "randwrite", "fsync": 32, "iodepth": 1},
     {"ioengine": "io_uring", "numjobs": 2, "iodepth": 128},
 )
