@@ -15,15 +15,21 @@ use crate::pci::{
 pub(crate) struct DmaStopped(());
 
 impl DmaStopped {
-    /// The device says so itself: the bits of `clear` are 0 in its register at `offset`,
-    /// or it is gone, and reads as all ones. `None` if it says otherwise.
+    /// The device says so itself: the bits of `clear` are 0 in its register at `offset`.
+    /// `None` if it says otherwise.
+    ///
+    /// Registers that read as all ones say nothing: the device may be gone, or somebody has
+    /// only switched its memory off. Then it loses bus mastering, see
+    /// [`Self::by_bus_master`]. May sleep.
     ///
     /// What the bits mean is for the driver to know; for NVMe, CSTS.RDY is 0 once CC.EN
     /// was set to 0 (Base 2.0c, 3.5.1). It asks after the last time that it let the
     /// device start.
     pub(crate) fn by_register(bar: &Bar, offset: usize, clear: u32) -> Option<Self> {
-        let value = bar.read32(offset);
-        (value == u32::MAX || clear != 0 && value & clear == 0).then_some(Self(()))
+        match bar.read32(offset) {
+            u32::MAX => Self::by_bus_master(bar.lease()),
+            value => (clear != 0 && value & clear == 0).then_some(Self(())),
+        }
     }
 
     /// The device may not be a bus master any more, and has ended its transactions.

@@ -85,6 +85,11 @@ impl Bar {
         )?))
     }
 
+    /// The function whose registers these are.
+    pub(crate) fn lease(&self) -> &Lease {
+        &self.0.lease
+    }
+
     /// The length in bytes.
     pub(crate) fn len(&self) -> usize {
         self.0.len

@@ -40,7 +40,7 @@ _TO_SOAK = (
     "test_dma.py",
     "test_gone.py",
     "test_in_tree.py",
-    "test_ioctl.py::test_root_through_a_partition_stays_in_its_namespace",
+    "test_io.py::test_flushes_reach_the_drive",
     "test_kexec.py",
     "test_shutdown.py",
     "test_swap.py",
