@@ -22,12 +22,23 @@ use crate::{
     },
 };
 
-fn meeting(start: &[State], targets: &[State]) {
-    let machine = Arc::new(StateMachine::new());
-    for next in start {
+/// The usual way of a controller.
+const WAY: [State; 3] = [State::Connecting, State::Live, State::Deleting];
+
+/// A machine that was brought to `state`.
+fn machine_in(state: State) -> StateMachine {
+    let machine = StateMachine::new();
+    for next in WAY.iter().chain(&[State::Dead]) {
+        if machine.get() == state {
+            break;
+        }
         machine.change(*next).unwrap();
     }
-    let first = machine.get();
+    machine
+}
+
+fn meeting(start: State, targets: &[State]) {
+    let machine = Arc::new(machine_in(start));
     let threads: Vec<_> = targets
         .iter()
         .map(|target| {
@@ -44,7 +55,7 @@ fn meeting(start: &[State], targets: &[State]) {
         }
     }
     // The changes make one way from the first state to the last.
-    let mut state = first;
+    let mut state = start;
     let mut visited = vec![state];
     while let Some(index) = arrows.iter().position(|(from, _)| *from == state) {
         (_, state) = arrows.swap_remove(index);
@@ -52,19 +63,20 @@ fn meeting(start: &[State], targets: &[State]) {
     }
     assert_eq!(arrows, [], "two ways out of one state");
     assert_eq!(machine.get(), state);
+    // Who is refused was too late, and not only hindered by another.
     for (present, to) in refused {
         assert!(visited.contains(&present), "{present} to {to}");
+        assert_eq!(machine_in(present).change(to), Err(present));
     }
 }
 
 #[test]
 fn one_winner() {
     let targets = [State::Connecting, State::Live, State::Deleting, State::Dead];
-    let way = [State::Connecting, State::Live, State::Deleting];
-    for length in 0..=way.len() {
+    for start in WAY.into_iter().chain([State::New]) {
         for set in multisets(&targets, 2) {
-            println!("after {:?}: {set:?}", &way[..length]); // Shown if it fails.
-            let runs = explore(move || meeting(&way[..length], &set));
+            println!("{start:?}: {set:?}"); // Shown if it fails.
+            let runs = explore(move || meeting(start, &set));
             println!("    {runs} interleavings");
         }
     }

@@ -29,10 +29,15 @@ pub(crate) mod dma {
     pub(crate) mod coherent;
     pub(crate) mod pool;
     pub(crate) mod prp;
+    #[cfg(test)]
+    pub(crate) mod stopped;
 
     pub(crate) use self::addr::DmaAddr;
     #[cfg(test)]
-    pub(crate) use self::coherent::Coherent;
+    pub(crate) use self::{
+        coherent::Coherent,
+        stopped::DmaStopped, //
+    };
 
     /// An address out of nothing: there is no device in these tests.
     #[cfg(test)]
@@ -99,9 +104,19 @@ pub(crate) mod nvme {
     pub(crate) mod command_data;
     pub(crate) mod cursor;
     #[cfg(test)]
+    pub(crate) mod registers;
+    #[cfg(test)]
     pub(crate) mod ring;
     pub(crate) mod spec;
     pub(crate) mod state;
+}
+
+#[cfg(test)]
+#[path = "stand_in"]
+pub(crate) mod os {
+    //! Stands for `os/mod.rs`.
+
+    pub(crate) mod wait;
 }
 
 #[cfg(test)]

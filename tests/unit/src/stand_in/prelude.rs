@@ -12,6 +12,9 @@ use core::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Error;
 
+/// No such device.
+pub(crate) const ENODEV: Error = Error;
+
 impl From<TryFromIntError> for Error {
     fn from(_: TryFromIntError) -> Self {
         Self

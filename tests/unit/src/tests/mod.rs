@@ -22,6 +22,7 @@ mod limits;
 mod log;
 mod pool;
 mod prp;
+mod registers;
 mod regs;
 mod ring;
 mod runner;

@@ -48,8 +48,10 @@ fn stale_identifiers_are_refused() {
                     last.take(generations - 1)
                         .all(|stale| slot.take(*stale, layout).is_none())
                 };
+                assert!(!slot.is_full());
                 assert!(refuses_stale(), "{depth}, empty, round {round}");
                 let cid = put(&slot, address(round as u64), tag, layout);
+                assert!(slot.is_full());
                 assert!(refuses_stale(), "{depth}, full, round {round}");
                 assert_eq!(layout.tag(cid), tag);
                 // This is where the promise ends.
