@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What bindgen reads to make bindings_generated.rs. Function-like and cast
- * macros are not emitted by bindgen; a constant of the same value is.
+ * What bindgen reads for mq/ and os/. Function-like and cast macros are not
+ * emitted by bindgen; a constant of the same value is.
  */
 #include <linux/blk-mq.h>
-#include <linux/blk-mq-dma.h>
 #include <linux/blkdev.h>
 #include <linux/cdev.h>
-#include <linux/interrupt.h>
-#include <linux/pci.h>
 #include "helpers.h"
 
 const blk_status_t RUST_CONST_HELPER_BLK_STS_OK = BLK_STS_OK;

@@ -1,55 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/blk-mq.h>
-#include <linux/blk-mq-dma.h>
 #include <linux/blkdev.h>
 #include <linux/compat.h>
-#include <linux/dma-mapping.h>
 #include <linux/hdreg.h>
-#include <linux/idr.h>
-#include <linux/pci.h>
 #include <linux/ptrace.h>
 #include <linux/ratelimit.h>
 #include "helpers.h"
-
-DEFINE_IDA(rnvme_instances);
-
-/*
- * Map the first bio_vec of @rq when it holds all of the request's data.
- * Returns false, with nothing mapped, when it does not or cannot be mapped:
- * the caller then takes the general path, which also tells errors apart.
- */
-bool rnvme_map_single_segment(struct request *rq, struct device *dev,
-			      struct rnvme_segment *segment)
-{
-	struct bio_vec bv = req_bvec(rq);
-	dma_addr_t addr;
-
-	if (unlikely(bv.bv_len != blk_rq_payload_bytes(rq)))
-		return false;
-	addr = dma_map_phys(dev, bvec_phys(&bv), bv.bv_len, rq_dma_dir(rq), 0);
-	if (unlikely(dma_mapping_error(dev, addr)))
-		return false;
-	segment->addr = addr;
-	segment->len = bv.bv_len;
-	segment->need_unmap = dma_need_unmap(dev);
-	return true;
-}
-
-bool rnvme_dma_use_iova(struct dma_iova_state *state)
-{
-	return dma_use_iova(state);
-}
-
-void rnvme_dma_iova_destroy(struct device *dev, struct dma_iova_state state,
-			    enum dma_data_direction dir)
-{
-	dma_iova_destroy(dev, &state, dma_iova_size(&state), dir, 0);
-}
-
-void rnvme_dma_set_min_align_mask(struct device *dev, u32 mask)
-{
-	dma_set_min_align_mask(dev, mask);
-}
 
 /*
  * Hand a completed request to the CPU that wants it, or to the batch. Returns
@@ -95,27 +51,6 @@ void rnvme_set_geometry(struct gendisk *disk, struct hd_geometry *geo, u8 heads,
 struct cdev *rnvme_inode_cdev(struct inode *inode)
 {
 	return inode->i_cdev;
-}
-
-int rnvme_dev_to_node(struct device *dev)
-{
-	return dev_to_node(dev);
-}
-
-/* Did the administrator name this very driver for this very device? */
-bool rnvme_pci_claimed_by_override(struct pci_dev *pdev)
-{
-	return device_match_driver_override(&pdev->dev, pdev->dev.driver) > 0;
-}
-
-bool rnvme_pci_is_disconnected(struct pci_dev *pdev)
-{
-	return pci_dev_is_disconnected(pdev);
-}
-
-bool rnvme_wait_for_pending_transaction(struct pci_dev *pdev)
-{
-	return pci_wait_for_pending_transaction(pdev);
 }
 
 /* A positive ioctl result that is no error, on architectures that care. */

@@ -4,7 +4,7 @@
  * in /sys/module/rnvme/parameters; users of a driver expect to.
  */
 #include <linux/moduleparam.h>
-#include "helpers.h"
+#include "device.h"
 
 bool rnvme_claim_all;
 module_param_named(claim_all, rnvme_claim_all, bool, 0444);
