@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A driver that does nothing, with the types that a case is about.
+
+/// Makes a type `Driver`, and with it the data that it names, `()` for those it does not.
+macro_rules! driver {
+    (
+        $(TagSetData = $tag_set_data:ty;)?
+        $(Queue = $queue:ty;)?
+        $(QueueData = $queue_data:ty;)?
+        $(RequestData = $request_data:ty;)?
+        $(Mapping = $mapping:ty;)?
+        $(budget = $budget:expr;)?
+    ) => {
+        struct Driver;
+
+        struct Entry;
+
+        impl crate::mq::Completion for Entry {
+            fn cid(&self) -> crate::mq::Cid {
+                crate::mq::Cid::from_bits(0)
+            }
+        }
+
+        #[kernel::macros::vtable]
+        impl crate::mq::Operations for Driver {
+            type TagSetData = driver!(@type $($tag_set_data)?);
+            type Queue = driver!(@type $($queue)?);
+            type QueueData = driver!(@type $($queue_data)?);
+            type RequestData = driver!(@type $($request_data)?);
+            type Mapping = driver!(@type $($mapping)?);
+            type Completion<'a> = Entry;
+            type DmaStopped = ();
+            const REQUEST_DATA_BUDGET: usize = driver!(@budget $($budget)?);
+
+            fn queue_rq(
+                _queue: &crate::mq::Queue<Self>,
+                _data: &Self::QueueData,
+                rq: crate::mq::IdleRequest<Self>,
+                _last: bool,
+            ) -> Result<(), crate::mq::Refused<Self>> {
+                rq.end(crate::mq::BlkStatus::NotSupported);
+                Ok(())
+            }
+
+            fn complete(_queue: &crate::mq::Queue<Self>, rq: crate::mq::Completed<Self>) {
+                rq.end_ok();
+            }
+
+            fn release(_queue: &crate::mq::Queue<Self>, _mapping: Self::Mapping) {}
+
+            fn timeout(
+                _queue: &crate::mq::Queue<Self>,
+                _data: &Self::QueueData,
+                _rq: crate::mq::Expired<'_, Self>,
+            ) -> crate::mq::TimeoutAction {
+                crate::mq::TimeoutAction::ResetTimer
+            }
+        }
+    };
+    (@type) => { () };
+    (@type $type:ty) => { $type };
+    (@budget) => { 64 };
+    (@budget $budget:expr) => { $budget };
+}
