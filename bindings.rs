@@ -17,6 +17,7 @@
     non_upper_case_globals,
     unreachable_pub,
     unsafe_op_in_unsafe_fn,
+    unused_imports,
     reason = "generated code"
 )]
 

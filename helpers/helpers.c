@@ -3,6 +3,7 @@
 #include <linux/blkdev.h>
 #include <linux/compat.h>
 #include <linux/hdreg.h>
+#include <linux/preempt.h>
 #include <linux/ptrace.h>
 #include <linux/ratelimit.h>
 #include "helpers.h"
@@ -71,4 +72,10 @@ bool rnvme_may_print(void)
 				      DEFAULT_RATELIMIT_BURST);
 
 	return __ratelimit(&limit);
+}
+
+/* 0 in a process, 1 in a softirq, 2 in a hard interrupt. */
+int rnvme_interrupt_level(void)
+{
+	return in_hardirq() ? 2 : in_serving_softirq() ? 1 : 0;
 }

@@ -25,5 +25,6 @@ struct cdev *rnvme_inode_cdev(struct inode *inode);
 void rnvme_force_successful_syscall(void);
 bool rnvme_may_print(void);
 u64 rnvme_user_address(u64 bits);
+int rnvme_interrupt_level(void);
 
 #endif /* RNVME_HELPERS_H */

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The parameters of devices and disks, as words of the form `name=value`.
+
+#![forbid(unsafe_code)]
+
+use core::fmt::{
+    self,
+    Write, //
+};
+use kernel::prelude::*;
+
+/// The value of a parameter, to and from text.
+pub(crate) trait Value: Sized {
+    fn parse(text: &str) -> Result<Self>;
+    fn print(&self, out: &mut dyn Write) -> fmt::Result;
+}
+
+macro_rules! number {
+    ($type:ty) => {
+        impl Value for $type {
+            fn parse(text: &str) -> Result<Self> {
+                <$type>::try_from(parse_number(text)?).map_err(|_| EINVAL)
+            }
+
+            fn print(&self, out: &mut dyn Write) -> fmt::Result {
+                write!(out, "{self}")
+            }
+        }
+    };
+}
+
+number!(u32);
+number!(u64);
+
+/// A number, perhaps followed by K, M or G.
+fn parse_number(text: &str) -> Result<u64> {
+    let digits = text.trim_end_matches(['K', 'M', 'G']);
+    let shift = match text.get(digits.len()..) {
+        Some("") => 0,
+        Some("K") => 10,
+        Some("M") => 20,
+        Some("G") => 30,
+        _ => return Err(EINVAL),
+    };
+    let number: u64 = digits.parse().map_err(|_| EINVAL)?;
+    number.checked_mul(1 << shift).ok_or(EINVAL)
+}
+
+impl Value for bool {
+    fn parse(text: &str) -> Result<Self> {
+        match text {
+            "0" => Ok(false),
+            "1" => Ok(true),
+            _ => Err(EINVAL),
+        }
+    }
+
+    fn print(&self, out: &mut dyn Write) -> fmt::Result {
+        out.write_str(if *self { "1" } else { "0" })
+    }
+}
+
+/// Makes an enumeration whose variants have names.
+macro_rules! words {
+    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal,)* }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum $name {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Value for $name {
+            fn parse(text: &str) -> Result<Self> {
+                match text {
+                    $($text => Ok(Self::$variant),)*
+                    _ => Err(EINVAL),
+                }
+            }
+
+            fn print(&self, out: &mut dyn Write) -> fmt::Result {
+                out.write_str(match self {
+                    $(Self::$variant => $text,)*
+                })
+            }
+        }
+    };
+}
+
+words! {
+    /// Who ends a request, and when.
+    CompletionMode {
+        /// `queue_rq` does, at once. The request is never in a slot.
+        Inline = "inline",
+        /// `queue_rq` takes it out of its slot again, and has blk-mq choose where it
+        /// ends: here, by IPI or by softirq.
+        Direct = "direct",
+        /// The device's interrupt, some time later.
+        Interrupt = "interrupt",
+    }
+}
+
+words! {
+    /// What becomes of a request that the device has lost.
+    Rescue {
+        /// The device finds all that it has lost, and completes them after all.
+        Late = "late",
+        /// The device is stopped; what it had is tried again.
+        Requeue = "requeue",
+        /// The device is stopped; what it had ends with an error.
+        Fail = "fail",
+    }
+}
+
+/// Makes a structure of parameters.
+macro_rules! parameters {
+    ($(#[$meta:meta])* $name:ident {
+        $($(#[$doc:meta])* $field:ident: $type:ty = $default:expr,)*
+    }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug)]
+        pub(crate) struct $name {
+            $($(#[$doc])* pub(crate) $field: $type,)*
+        }
+
+        impl $name {
+            const DEFAULT: Self = Self { $($field: $default,)* };
+
+            /// Sets one parameter.
+            fn set(&mut self, name: &str, value: &str) -> Result {
+                match name {
+                    $(stringify!($field) => self.$field = Value::parse(value)?,)*
+                    _ => return Err(EINVAL),
+                }
+                Ok(())
+            }
+
+            /// Takes parameters from words; those that are not named have their defaults.
+            ///
+            /// # Errors
+            ///
+            /// `EINVAL` for a word that is not `name=value`, an unknown name, or a value that
+            /// the parameter does not know.
+            pub(crate) fn parse<'a>(words: impl Iterator<Item = &'a str>) -> Result<Self> {
+                let mut this = Self::DEFAULT;
+                for word in words {
+                    let (name, value) = word.split_once('=').ok_or(EINVAL)?;
+                    this.set(name, value)?;
+                }
+                Ok(this)
+            }
+
+            /// Prints all parameters, each after a space.
+            pub(crate) fn print(&self, out: &mut dyn Write) -> fmt::Result {
+                $(
+                    write!(out, " {}=", stringify!($field))?;
+                    self.$field.print(out)?;
+                )*
+                Ok(())
+            }
+        }
+    };
+}
+
+parameters! {
+    /// What a device is made with. "Every n-th" is never when n is 0.
+    DeviceConfig {
+        /// Hardware queues.
+        queues: u32 = 1,
+        /// Tags of each, reserved ones included.
+        depth: u32 = 64,
+        /// Tags for requests that ask for a reserved one.
+        reserved: u32 = 0,
+        /// The time that a request may take, milliseconds.
+        timeout_ms: u32 = 30_000,
+        /// Who ends a request, and when.
+        completion: CompletionMode = CompletionMode::Interrupt,
+        /// From the last command until the interrupt, nanoseconds.
+        delay_ns: u64 = 20_000,
+        /// Successful requests end in batches.
+        batch: bool = true,
+        /// `queue_rq` refuses every n-th request.
+        refuse: u32 = 0,
+        /// Every n-th request is given back to blk-mq when it is complete.
+        requeue: u32 = 0,
+        /// The device writes every n-th completion entry twice.
+        repeat: u32 = 0,
+        /// The device loses every n-th command: it never completes by itself.
+        lose: u32 = 0,
+        /// What becomes of those.
+        rescue: Rescue = Rescue::Late,
+    }
+}
+
+parameters! {
+    /// What a disk is made with.
+    DiskConfig {
+        /// Its size in bytes.
+        size: u64 = 16 << 20,
+        /// Its logical blocks' size in bytes.
+        block: u32 = 512,
+        /// Writes may not be on the medium until a flush.
+        cache: bool = false,
+        /// Whether it keeps data: without, nothing is copied, and reads give whatever
+        /// was in memory.
+        memory: bool = true,
+        /// Nobody may write.
+        read_only: bool = false,
+        /// The first byte of a range in which every access fails with a medium error.
+        bad_at: u64 = 0,
+        /// The length of that range in bytes; 0 is none.
+        bad_len: u64 = 0,
+    }
+}
+
+/// The name of a device or disk: 1 to 24 letters and digits.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Name {
+    bytes: [u8; 24],
+    len: usize,
+}
+
+impl Name {
+    /// # Errors
+    ///
+    /// `EINVAL` for a text that is no name.
+    pub(crate) fn new(text: &str) -> Result<Self> {
+        let mut bytes = [0; 24];
+        let room = bytes.get_mut(..text.len()).ok_or(EINVAL)?;
+        if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            return Err(EINVAL);
+        }
+        room.copy_from_slice(text.as_bytes());
+        Ok(Self {
+            bytes,
+            len: text.len(),
+        })
+    }
+
+    /// The text.
+    pub(crate) fn as_str(&self) -> &str {
+        // Letters and digits: neither of the two fails.
+        let bytes = self.bytes.get(..self.len).unwrap_or_default();
+        core::str::from_utf8(bytes).unwrap_or_default()
+    }
+}

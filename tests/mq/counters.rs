@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! How often each callback ran, and what became of the requests.
+
+#![forbid(unsafe_code)]
+
+use crate::mq::atomic::{
+    AtomicU64,
+    Ordering, //
+};
+use core::fmt::{
+    self,
+    Write, //
+};
+
+/// One counter.
+#[derive(Default)]
+pub(crate) struct Count(AtomicU64);
+
+impl Count {
+    /// Counts one more. Any context.
+    #[inline]
+    pub(crate) fn add(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts one more, and says whether it is an `n`-th; never if `n` is 0.
+    #[inline]
+    pub(crate) fn is_nth(&self, n: u32) -> bool {
+        n != 0 && (self.0.fetch_add(1, Ordering::Relaxed).wrapping_add(1)) % u64::from(n) == 0
+    }
+
+    /// The count so far.
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// The counters of a device.
+        #[derive(Default)]
+        pub(crate) struct Counters {
+            $($(#[$doc])* pub(crate) $name: Count,)*
+        }
+
+        impl Counters {
+            /// Prints all of them, each after a space.
+            pub(crate) fn print(&self, out: &mut dyn Write) -> fmt::Result {
+                $(write!(out, " {}={}", stringify!($name), self.$name.get())?;)*
+                Ok(())
+            }
+        }
+    };
+}
+
+counters! {
+    // Callbacks.
+    /// Calls of `queue_rq`.
+    queue_rq,
+    /// Calls of `queue_rqs`.
+    queue_rqs,
+    /// Requests that came in such a list.
+    listed,
+    /// Calls of `commit_rqs`.
+    commit_rqs,
+    /// Calls of `complete`.
+    complete,
+    /// Calls of `timeout`.
+    timeout,
+    /// Calls of `map_queues`.
+    map_queues,
+
+    // Requests. In the end, `started` is `ended_at_once` plus `released`.
+    /// Started.
+    started,
+    /// Ended by `queue_rq`, without the device.
+    ended_at_once,
+    /// Taken back from the device: ended, or given back to blk-mq.
+    released,
+    /// Given back to blk-mq after they were complete.
+    requeued,
+    /// Those that came again after that.
+    retried,
+    /// Refused by `queue_rq`.
+    refused,
+
+    // Where `complete` ran.
+    /// In a hard interrupt.
+    in_hard_irq,
+    /// In a softirq.
+    in_soft_irq,
+    /// On behalf of a process.
+    in_process,
+    /// On another CPU than the one that took the completion.
+    on_other_cpu,
+
+    // What the device did.
+    /// Interrupts.
+    interrupts,
+    /// Commands that it lost.
+    lost,
+    /// Commands that were lost and found.
+    found,
+    /// Completions of nothing: stale, repeated or bogus identifiers.
+    stale,
+    /// Times that it was stopped.
+    stops,
+    /// Requests that were taken back then.
+    drained,
+    /// Time-outs of requests that had just been completed.
+    too_late,
+
+    // Operations.
+    /// Flushes.
+    flush,
+    /// Writes with FUA.
+    fua,
+}

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A device: the tag set of its disks, and its hardware queues.
+
+#![forbid(unsafe_code)]
+
+use crate::{
+    config::{
+        DeviceConfig,
+        Name, //
+    },
+    counters::Counters,
+    hardware::{
+        self,
+        HwQueue, //
+    },
+    line,
+    mq::{
+        BlkStatus,
+        CompletionBatch,
+        TagSet,
+        TagSetConfig, //
+    },
+    operations::Ram, //
+};
+use kernel::{
+    prelude::*,
+    sync::{
+        new_mutex,
+        Arc,
+        Mutex, //
+    },
+};
+
+/// What the queues and disks of a device have in common. Outlives the device, so that
+/// its counters can be read afterwards.
+#[pin_data]
+pub(crate) struct Shared {
+    pub(crate) name: Name,
+    pub(crate) config: DeviceConfig,
+    pub(crate) counters: Counters,
+    /// Held by who stops the device, until it runs again.
+    #[pin]
+    stopping: Mutex<()>,
+}
+
+/// A device. Dropping it is for when its disks are gone.
+pub(crate) struct Device {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) set: Arc<TagSet<Ram>>,
+}
+
+impl Device {
+    /// Makes a device. May sleep.
+    pub(crate) fn new(name: Name, config: DeviceConfig) -> Result<Self> {
+        let shared = Arc::pin_init(
+            pin_init!(Shared {
+                name,
+                config,
+                counters: Counters::default(),
+                stopping <- new_mutex!(()),
+            }),
+            GFP_KERNEL,
+        )?;
+        let queues =
+            (0..usize::try_from(config.queues)?).map(|index| HwQueue::new(shared.clone(), index));
+        let set = TagSet::<Ram>::new(
+            TagSetConfig {
+                depth: config.depth,
+                reserved_tags: config.reserved,
+                timeout_ms: config.timeout_ms,
+                numa_node: -1,
+                cid_generation: true,
+            },
+            queues,
+            shared.clone(),
+        )?;
+        for queue in set.queues() {
+            queue.line().connect(set.clone());
+        }
+        Ok(Self { shared, set })
+    }
+
+    /// How many of the queues have requests in their slots.
+    pub(crate) fn busy_queues(&self) -> usize {
+        let busy = |queue: &&_| !crate::mq::Queue::<Ram>::slots(queue).is_empty();
+        self.set.queues().filter(busy).count()
+    }
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        for queue in self.set.queues() {
+            line::disconnect(queue.line());
+        }
+    }
+}
+
+/// Stops the device, takes back all that it had, and starts it again: the requests end
+/// with `status`, or are tried again if there is none. May sleep.
+pub(crate) fn take_back(set: &TagSet<Ram>, status: Option<BlkStatus>) {
+    let shared = set.data();
+    // Another one's device must not run again while we hold a proof that it does not.
+    let _stopping = shared.stopping.lock();
+    // From here on nobody fills a slot,
+    set.quiesce();
+    // and nothing completes.
+    let halted = hardware::halt(set);
+    shared.counters.stops.add();
+    for queue in set.queues() {
+        queue.slots().drain(&halted, |mut rq| {
+            shared.counters.drained.add();
+            rq.data_mut().taken_back(status);
+            // An error keeps it out of the batch, which remains empty.
+            rq.complete(&mut CompletionBatch::new(), true);
+        });
+    }
+    hardware::resume(set, halted);
+    set.unquiesce();
+}

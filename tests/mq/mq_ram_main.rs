@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A RAM disk on `mq/`, in which every behaviour is a parameter.
+//!
+//! It is the smallest driver that uses all of blk-mq: read it as a tutorial, in this
+//! order. It is also the test bed of each callback (`tests/vm/test_mq_*.py`).
+//!
+//! | file | what |
+//! |---|---|
+//! | `operations` | the callbacks of blk-mq: the life of a request |
+//! | `hardware` | the device we pretend to have: it takes commands, and completes them |
+//! | `line` | its interrupt |
+//! | `device` | a device and its disks' common tag set: made, stopped, taken away |
+//! | `disk` | a disk: its limits, what it does with a request |
+//! | `config` | all parameters |
+//! | `counters` | how often each callback ran |
+//! | `control` | `/dev/mq_ram`: commands in, a report out |
+//!
+//! `mq/` comes from the driver's own folder; nothing of PCI, DMA or NVMe does.
+
+#[path = "../../bindings.rs"]
+mod bindings;
+#[allow(
+    dead_code,
+    unfulfilled_lint_expectations,
+    unused_imports,
+    reason = "the driver uses other parts of it than this module does"
+)]
+#[path = "../../mq/mod.rs"]
+mod mq;
+#[allow(dead_code, reason = "as above")]
+#[path = "../../os"]
+mod os {
+    pub(crate) mod attribute;
+    pub(crate) mod context;
+    pub(crate) mod device;
+    pub(crate) mod timer;
+}
+
+mod config;
+mod control;
+mod counters;
+mod device;
+mod disk;
+mod hardware;
+mod line;
+mod operations;
+mod registry;
+
+use kernel::{
+    miscdevice::{
+        MiscDeviceOptions,
+        MiscDeviceRegistration, //
+    },
+    prelude::*,
+};
+
+module! {
+    type: MqRam,
+    name: "mq_ram",
+    authors: ["The rnvme developers"],
+    description: "RAM disk that exercises the blk-mq abstractions of rnvme",
+    license: "GPL v2",
+}
+
+/// The module. The node goes first, then the disks and devices.
+#[pin_data]
+struct MqRam {
+    #[pin]
+    _node: MiscDeviceRegistration<control::Control>,
+    _registry: registry::Owner,
+}
+
+impl kernel::InPlaceModule for MqRam {
+    fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
+        pin_init::pin_init_scope(move || {
+            // SAFETY: the module is loaded once, and this comes first.
+            unsafe { registry::REGISTRY.init() };
+            Ok(try_pin_init!(Self {
+                _node <- MiscDeviceRegistration::register(MiscDeviceOptions { name: c"mq_ram" }),
+                _registry: registry::Owner,
+            }))
+        })
+    }
+}

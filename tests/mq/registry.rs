@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! All devices and disks, by name, and the commands that make and remove them.
+
+#![forbid(unsafe_code)]
+
+use crate::{
+    config::{
+        DeviceConfig,
+        DiskConfig,
+        Name, //
+    },
+    device::{
+        Device,
+        Shared, //
+    },
+    disk::Disk,
+    mq::GenDisk,
+    operations::Ram,
+};
+use core::fmt::{
+    self,
+    Write, //
+};
+use kernel::{
+    prelude::*,
+    sync::{
+        global_lock,
+        Arc, //
+    },
+};
+
+global_lock! {
+    // SAFETY: initialised when the module is loaded, before anything else.
+    pub(crate) unsafe(uninit) static REGISTRY: Mutex<Registry> = Registry::EMPTY;
+}
+
+/// A disk that was added.
+struct Added {
+    name: Name,
+    device: Name,
+    config: DiskConfig,
+    disk: GenDisk<Ram>,
+}
+
+/// All devices and disks.
+pub(crate) struct Registry {
+    disks: KVec<Added>,
+    devices: KVec<Device>,
+    /// What is left of devices that were removed: their counters.
+    gone: KVec<Arc<Shared>>,
+}
+
+impl Registry {
+    const EMPTY: Self = Self {
+        disks: KVec::new(),
+        devices: KVec::new(),
+        gone: KVec::new(),
+    };
+
+    /// Executes one line: a command, a name, and words of the form `name=value`.
+    ///
+    /// ```text
+    /// device NAME [name=value...]          makes a device
+    /// disk NAME DEVICE [name=value...]     adds a disk to it
+    /// remove NAME                          removes a disk, or a device that has none
+    /// kill NAME                            the disk dies: all of its requests fail from now on
+    /// ```
+    pub(crate) fn execute(&mut self, line: &str) -> Result {
+        let mut words = line.split_ascii_whitespace();
+        let mut word = || words.next().ok_or(EINVAL);
+        let command = word()?;
+        let name = Name::new(word()?)?;
+        match command {
+            "device" => self.make_device(name, DeviceConfig::parse(words)?),
+            "disk" => {
+                let device = Name::new(word()?)?;
+                self.add_disk(name, device, DiskConfig::parse(words)?)
+            }
+            "remove" => self.remove(name),
+            "kill" => {
+                self.disk(name)?.disk.mark_dead();
+                Ok(())
+            }
+            _ => Err(EINVAL),
+        }
+    }
+
+    fn make_device(&mut self, name: Name, config: DeviceConfig) -> Result {
+        if self.device(name).is_ok() {
+            return Err(EEXIST);
+        }
+        self.devices.push(Device::new(name, config)?, GFP_KERNEL)?;
+        Ok(())
+    }
+
+    fn add_disk(&mut self, name: Name, device: Name, config: DiskConfig) -> Result {
+        self.disks.reserve(1, GFP_KERNEL)?;
+        let added = Added {
+            name,
+            device,
+            config,
+            disk: Disk::add(&name, self.device(device)?, config)?,
+        };
+        self.disks.push(added, GFP_KERNEL)?;
+        Ok(())
+    }
+
+    fn remove(&mut self, name: Name) -> Result {
+        if let Some(place) = self.disks.iter().position(|disk| disk.name == name) {
+            drop(self.disks.remove(place).map_err(|_| ENOENT)?);
+            return Ok(());
+        }
+        if self.disks.iter().any(|disk| disk.device == name) {
+            return Err(EBUSY);
+        }
+        let is_it = |device: &Device| device.shared.name == name;
+        let place = self.devices.iter().position(is_it).ok_or(ENOENT)?;
+        self.gone.retain(|gone| gone.name != name);
+        self.gone.reserve(1, GFP_KERNEL)?;
+        let device = self.devices.remove(place).map_err(|_| ENOENT)?;
+        let shared = device.shared.clone();
+        drop(device);
+        self.gone.push(shared, GFP_KERNEL)?;
+        Ok(())
+    }
+
+    fn device(&self, name: Name) -> Result<&Device> {
+        let mut devices = self.devices.iter();
+        devices
+            .find(|device| device.shared.name == name)
+            .ok_or(ENOENT)
+    }
+
+    fn disk(&self, name: Name) -> Result<&Added> {
+        let mut disks = self.disks.iter();
+        disks.find(|disk| disk.name == name).ok_or(ENOENT)
+    }
+
+    /// Prints a line for each device, disk, and device that is gone.
+    pub(crate) fn report(&self, out: &mut dyn Write) -> fmt::Result {
+        for device in &self.devices {
+            write!(
+                out,
+                "device {} busy={}",
+                device.shared.name.as_str(),
+                device.busy_queues()
+            )?;
+            device.shared.print(out)?;
+        }
+        for disk in &self.disks {
+            write!(
+                out,
+                "disk {} device={}",
+                disk.name.as_str(),
+                disk.device.as_str()
+            )?;
+            disk.config.print(out)?;
+            out.write_char('\n')?;
+        }
+        for gone in &self.gone {
+            write!(out, "gone {}", gone.name.as_str())?;
+            gone.print(out)?;
+        }
+        Ok(())
+    }
+}
+
+impl Shared {
+    fn print(&self, out: &mut dyn Write) -> fmt::Result {
+        self.config.print(out)?;
+        self.counters.print(out)?;
+        out.write_char('\n')
+    }
+}
+
+/// Who empties the registry when the module goes: the module.
+pub(crate) struct Owner;
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        // Disks first, as the fields are in this order.
+        let all = core::mem::replace(&mut *REGISTRY.lock(), Registry::EMPTY);
+        drop(all);
+    }
+}
