@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <linux/bio.h>
 #include <linux/blk-mq.h>
 #include <linux/blkdev.h>
 #include <linux/compat.h>
@@ -19,6 +20,36 @@ bool rnvme_complete_or_batch(struct request *rq, struct io_comp_batch *iob,
 	if (blk_mq_complete_request_remote(rq))
 		return true;
 	return !is_error && blk_mq_add_to_batch(rq, iob, false, complete);
+}
+
+/*
+ * Copy @len bytes between @buf and the memory of a list of bios, from @iter in
+ * *@bio on; leave both behind the last byte. Returns how many bytes there were.
+ */
+size_t rnvme_copy_bios(struct bio **bio, struct bvec_iter *iter, void *buf,
+		       size_t len, bool to_bios)
+{
+	size_t done = 0;
+
+	while (*bio && done < len) {
+		struct bio_vec bv;
+
+		if (!iter->bi_size || !bio_has_data(*bio)) {
+			*bio = (*bio)->bi_next;
+			if (*bio)
+				*iter = (*bio)->bi_iter;
+			continue;
+		}
+		bv = bio_iter_iovec(*bio, *iter);
+		bv.bv_len = min_t(size_t, bv.bv_len, len - done);
+		if (to_bios)
+			memcpy_to_bvec(&bv, buf + done);
+		else
+			memcpy_from_bvec(buf + done, &bv);
+		done += bv.bv_len;
+		bio_advance_iter_single(*bio, iter, bv.bv_len);
+	}
+	return done;
 }
 
 void rnvme_rq_list_add_tail(struct rq_list *list, struct request *rq)

@@ -14,6 +14,8 @@ struct hd_geometry;
 bool rnvme_complete_or_batch(struct request *rq, struct io_comp_batch *iob,
 			     bool is_error,
 			     void (*complete)(struct io_comp_batch *));
+size_t rnvme_copy_bios(struct bio **bio, struct bvec_iter *iter, void *buf,
+		       size_t len, bool to_bios);
 void rnvme_rq_list_add_tail(struct rq_list *list, struct request *rq);
 void *rnvme_bdev_disk_private(struct block_device *bdev);
 bool rnvme_bdev_is_partition(struct block_device *bdev);

@@ -30,9 +30,16 @@
 //! [`Slots::drain`], with proof that the device has stopped. A time-out, an abort
 //! or a removal has neither, and so cannot end it.
 
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "what blk-mq offers is here; each driver uses a part of it"
+)]
+
 pub(crate) mod atomic;
 pub(crate) mod batch;
 pub(crate) mod cid;
+pub(crate) mod data;
 pub(crate) mod gen_disk;
 pub(crate) mod limits;
 pub(crate) mod map;
@@ -53,6 +60,7 @@ pub(crate) use self::{
         RequestList, //
     },
     cid::Cid,
+    data::DataCursor,
     gen_disk::{
         BlockDevice,
         DiskRef,

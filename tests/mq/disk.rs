@@ -13,6 +13,7 @@ use crate::{
         Device,
         Shared, //
     },
+    medium::Medium,
     mq::{
         gen_disk::BlockDevice,
         BlkStatus,
@@ -34,6 +35,8 @@ use kernel::{
 pub(crate) struct Disk {
     config: DiskConfig,
     device: Arc<Shared>,
+    /// Without, nothing is copied.
+    medium: Option<Medium>,
 }
 
 #[vtable]
@@ -50,10 +53,16 @@ impl Disk {
             write_cache: config.cache,
             ..QueueLimits::transfer(1 << 20, 128, 0)
         };
+        let medium = if config.memory {
+            Some(Medium::new(config.size)?)
+        } else {
+            None
+        };
         let data = Arc::new(
             Disk {
                 config,
                 device: device.shared.clone(),
+                medium,
             },
             GFP_KERNEL,
         )?;
@@ -81,11 +90,32 @@ impl Disk {
 
     #[inline]
     fn transfer(&self, rq: &RequestInfo<Ram>) -> BlkStatus {
-        let end = rq.offset().saturating_add(u64::from(rq.len()));
-        let bad_end = self.config.bad_at.saturating_add(self.config.bad_len);
-        if rq.offset() < bad_end && self.config.bad_at < end {
+        if self.is_bad(rq) {
             return BlkStatus::Medium;
         }
-        BlkStatus::Ok
+        let Some(medium) = &self.medium else {
+            return BlkStatus::Ok;
+        };
+        let mut data = rq.data_cursor();
+        let whole = medium.for_each_page(rq.offset(), rq.len(), |bytes| {
+            let copied = if rq.is_write() {
+                data.read(bytes)
+            } else {
+                data.write(bytes)
+            };
+            copied == bytes.len()
+        });
+        if whole {
+            BlkStatus::Ok
+        } else {
+            BlkStatus::IoError
+        }
+    }
+
+    /// Whether a request touches the range that is bad.
+    fn is_bad(&self, rq: &RequestInfo<Ram>) -> bool {
+        let end = rq.offset().saturating_add(u64::from(rq.len()));
+        let bad_end = self.config.bad_at.saturating_add(self.config.bad_len);
+        rq.offset() < bad_end && self.config.bad_at < end
     }
 }

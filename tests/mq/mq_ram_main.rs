@@ -12,6 +12,7 @@
 //! | `line` | its interrupt |
 //! | `device` | a device and its disks' common tag set: made, stopped, taken away |
 //! | `disk` | a disk: its limits, what it does with a request |
+//! | `medium` | where its data are |
 //! | `config` | all parameters |
 //! | `counters` | how often each callback ran |
 //! | `control` | `/dev/mq_ram`: commands in, a report out |
@@ -21,14 +22,12 @@
 #[path = "../../bindings.rs"]
 mod bindings;
 #[allow(
-    dead_code,
     unfulfilled_lint_expectations,
-    unused_imports,
     reason = "the driver uses other parts of it than this module does"
 )]
 #[path = "../../mq/mod.rs"]
 mod mq;
-#[allow(dead_code, reason = "as above")]
+#[allow(dead_code, reason = "a driver uses a part of it")]
 #[path = "../../os"]
 mod os {
     pub(crate) mod attribute;
@@ -44,6 +43,7 @@ mod device;
 mod disk;
 mod hardware;
 mod line;
+mod medium;
 mod operations;
 mod registry;
 

@@ -46,9 +46,9 @@ def images(kernel: str) -> Images:
 
 
 @cache
-def module(kernel: str) -> Path:
-    """Builds rnvme.ko for this kernel from the tree as it is."""
-    return _ask("module", kernel)
+def module(kernel: str, name: str = "rnvme") -> Path:
+    """Builds rnvme.ko or mq_ram.ko for this kernel from the tree as it is."""
+    return _ask("module", kernel, *([] if name == "rnvme" else [name]))
 
 
 def initrd_with_files(machine: Machine, target: Path) -> Path:
@@ -59,6 +59,8 @@ def initrd_with_files(machine: Machine, target: Path) -> Path:
     files = {name: Path(path) for name, path in machine.files}
     if machine.module:
         files.setdefault("rnvme.ko", module(machine.kernel))
+    if machine.mq_ram:
+        files.setdefault("mq_ram.ko", module(machine.kernel, "mq_ram"))
     base = images(machine.kernel).initrd
     if not files:
         return base
