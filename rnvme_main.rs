@@ -35,6 +35,7 @@ module! {
 struct Rnvme {
     #[pin]
     _driver: driver::Registration<pci::Adapter<nvme::driver::NvmeDriver>>,
+    _disks: mq::Disks,
     _globals: os::globals::Owner,
 }
 
@@ -44,6 +45,7 @@ impl kernel::InPlaceModule for Rnvme {
             // SAFETY: the module is loaded once, and this comes first.
             let globals = unsafe { os::globals::Owner::new(c"rnvme") }?;
             Ok(try_pin_init!(Self {
+                _disks: mq::Disks::new()?,
                 _driver <- driver::Registration::new(c"rnvme", module),
                 _globals: globals,
             }))

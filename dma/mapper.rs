@@ -32,6 +32,7 @@ use crate::{
     bindings,
     mq::{
         Operations,
+        PowerOfTwo,
         RequestInfo, //
     },
     pci::Lease, //
@@ -48,8 +49,8 @@ pub(crate) const MAX_SEGMENTS: usize = 256;
 /// The largest request, in bytes: what [`MAX_LIST_PAGES`] list pages can describe.
 pub(crate) const MAX_BYTES: u32 = 8 << 20;
 
-/// Segments meet at multiples of this plus one: the pages of the controller.
-pub(crate) const PAGE_MASK: usize = 4095;
+/// Segments meet at multiples of this: the pages of the controller.
+pub(crate) const PAGE: PowerOfTwo = PowerOfTwo::of::<4096>();
 
 /// 8 MiB are 2048 entries; each of the first four pages has 511 and a link.
 const MAX_LIST_PAGES: usize = 5;

@@ -3,7 +3,6 @@
 #include <linux/blk-mq.h>
 #include <linux/blkdev.h>
 #include <linux/compat.h>
-#include <linux/hdreg.h>
 #include <linux/preempt.h>
 #include <linux/ptrace.h>
 #include <linux/ratelimit.h>
@@ -57,11 +56,6 @@ void rnvme_rq_list_add_tail(struct rq_list *list, struct request *rq)
 	rq_list_add_tail(list, rq);
 }
 
-void *rnvme_bdev_disk_private(struct block_device *bdev)
-{
-	return bdev->bd_disk->private_data;
-}
-
 bool rnvme_bdev_is_partition(struct block_device *bdev)
 {
 	return bdev_is_partition(bdev);
@@ -72,12 +66,68 @@ struct gendisk *rnvme_dev_to_disk(struct device *dev)
 	return dev_to_disk(dev);
 }
 
-void rnvme_set_geometry(struct gendisk *disk, struct hd_geometry *geo, u8 heads,
-			u8 sectors)
+sector_t rnvme_get_capacity(struct gendisk *disk)
 {
-	geo->heads = heads;
-	geo->sectors = sectors;
-	geo->cylinders = div_u64(get_capacity(disk), heads * sectors);
+	return get_capacity(disk);
+}
+
+bool rnvme_get_disk_ro(struct gendisk *disk)
+{
+	return get_disk_ro(disk);
+}
+
+bool rnvme_disk_is_dead(struct gendisk *disk)
+{
+	return test_bit(GD_DEAD, &disk->state);
+}
+
+unsigned int rnvme_disk_openers(struct gendisk *disk)
+{
+	return disk_openers(disk);
+}
+
+int rnvme_disk_notify(struct gendisk *disk, const char *variable)
+{
+	/* The array is not const in C, but nothing is written. */
+	char *env[] = { (char *)variable, NULL };
+
+	return kobject_uevent_env(&disk_to_dev(disk)->kobj, KOBJ_CHANGE, env);
+}
+
+void rnvme_limits_start_update(struct request_queue *q,
+			       struct queue_limits *lim)
+{
+	*lim = queue_limits_start_update(q);
+}
+
+void rnvme_limits_cancel_update(struct request_queue *q)
+{
+	queue_limits_cancel_update(q);
+}
+
+unsigned int rnvme_disk_nr_zones(struct gendisk *disk)
+{
+	return disk_nr_zones(disk);
+}
+
+/* A kernel without zones has no disk with zones: nobody comes here. */
+int rnvme_report_zone(struct gendisk *disk, struct blk_zone *zone,
+		      unsigned int idx, struct blk_report_zones_args *args)
+{
+#ifdef CONFIG_BLK_DEV_ZONED
+	return disk_report_zone(disk, zone, idx, args);
+#else
+	return -EOPNOTSUPP;
+#endif
+}
+
+int rnvme_revalidate_disk_zones(struct gendisk *disk)
+{
+#ifdef CONFIG_BLK_DEV_ZONED
+	return blk_revalidate_disk_zones(disk);
+#else
+	return -EOPNOTSUPP;
+#endif
 }
 
 struct cdev *rnvme_inode_cdev(struct inode *inode)

@@ -9,19 +9,28 @@
 
 #include <linux/blk-mq.h>
 
-struct hd_geometry;
-
 bool rnvme_complete_or_batch(struct request *rq, struct io_comp_batch *iob,
 			     bool is_error,
 			     void (*complete)(struct io_comp_batch *));
 size_t rnvme_copy_bios(struct bio **bio, struct bvec_iter *iter, void *buf,
 		       size_t len, bool to_bios);
 void rnvme_rq_list_add_tail(struct rq_list *list, struct request *rq);
-void *rnvme_bdev_disk_private(struct block_device *bdev);
 bool rnvme_bdev_is_partition(struct block_device *bdev);
 struct gendisk *rnvme_dev_to_disk(struct device *dev);
-void rnvme_set_geometry(struct gendisk *disk, struct hd_geometry *geo, u8 heads,
-			u8 sectors);
+sector_t rnvme_get_capacity(struct gendisk *disk);
+bool rnvme_get_disk_ro(struct gendisk *disk);
+bool rnvme_disk_is_dead(struct gendisk *disk);
+unsigned int rnvme_disk_openers(struct gendisk *disk);
+int rnvme_disk_notify(struct gendisk *disk, const char *variable);
+
+void rnvme_limits_start_update(struct request_queue *q,
+			       struct queue_limits *lim);
+void rnvme_limits_cancel_update(struct request_queue *q);
+
+unsigned int rnvme_disk_nr_zones(struct gendisk *disk);
+int rnvme_report_zone(struct gendisk *disk, struct blk_zone *zone,
+		      unsigned int idx, struct blk_report_zones_args *args);
+int rnvme_revalidate_disk_zones(struct gendisk *disk);
 
 struct cdev *rnvme_inode_cdev(struct inode *inode);
 void rnvme_force_successful_syscall(void);

@@ -1,11 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Disks.
+//! Disks: making, changing and removing them (`struct gendisk`).
+//!
+//! C header: [`include/linux/blkdev.h`](srctree/include/linux/blkdev.h).
 
 use super::{
+    block_device::{
+        BlockDevice,
+        DiskEvents,
+        DiskTable, //
+    },
+    disk_count::Token,
+    limits_update::LimitsUpdate,
+    Disk,
     Operations,
     QueueLimits,
-    RequestQueue,
     TagSet, //
 };
 use crate::{
@@ -20,7 +29,8 @@ use crate::{
 };
 use core::{
     fmt::Write,
-    marker::PhantomData,
+    mem,
+    ops::Deref,
     ptr::{
         self,
         NonNull, //
@@ -29,7 +39,6 @@ use core::{
 use kernel::{
     error::{
         from_err_ptr,
-        from_result,
         to_result, //
     },
     fmt,
@@ -38,83 +47,79 @@ use kernel::{
     sync::Arc, //
 };
 
-/// What a disk answers to those who have it open
-/// (`struct block_device_operations`). All may sleep, and all may be called after
-/// the disk was removed, by those who still have it open.
-#[vtable]
-pub(crate) trait BlockDevice: Operations {
-    /// An ioctl that the block layer does not know.
-    ///
-    /// # Errors
-    ///
-    /// `ENOTTY` for one that the driver does not know either.
-    fn ioctl(_disk: DiskRef<'_, Self>, _cmd: u32, _arg: usize) -> Result<isize> {
-        kernel::build_error!(kernel::error::VTABLE_DEFAULT_ERROR)
-    }
+/// The most that a disk can have, in bytes (`BLK_DEV_MAX_SECTORS`).
+const MAX_CAPACITY: u64 = i64::MAX as u64 & !511;
 
-    /// Heads and sectors per track, for programs that still ask.
-    fn getgeo(_data: &Self::QueueData) -> (u8, u8) {
-        (64, 32)
+/// A capacity in sectors.
+fn sectors(capacity: u64) -> Result<u64> {
+    if capacity > MAX_CAPACITY || capacity % 512 != 0 {
+        return Err(EINVAL);
     }
+    Ok(capacity >> bindings::SECTOR_SHIFT)
 }
 
-/// A disk, or a partition of it, that somebody has open.
-pub(crate) struct DiskRef<'a, T: Operations> {
-    bdev: *mut bindings::block_device,
-    mode: bindings::blk_mode_t,
-    _data: PhantomData<&'a T>,
-}
-
-impl<'a, T: Operations> DiskRef<'a, T> {
-    /// The driver's data of the disk.
-    pub(crate) fn data(&self) -> &'a T::QueueData {
-        // SAFETY: `private_data` is what `build()` put there, and stays until
-        // `free_disk`, which is not before the last one closes.
-        unsafe { &*bindings::rnvme_bdev_disk_private(self.bdev).cast::<T::QueueData>() }
-    }
-
-    /// The request queue.
-    pub(crate) fn queue(&self) -> &'a RequestQueue<T> {
-        // SAFETY: an open disk has a live request queue.
-        unsafe { RequestQueue::from_raw((*self.bdev).bd_queue) }
-    }
-
-    /// True if this is a partition, not the whole disk.
-    pub(crate) fn is_partition(&self) -> bool {
-        // SAFETY: the block device is open.
-        unsafe { bindings::rnvme_bdev_is_partition(self.bdev) }
-    }
-
-    /// True if it was opened for writing.
-    pub(crate) fn is_writable(&self) -> bool {
-        self.mode & bindings::BLK_OPEN_WRITE != 0
-    }
-}
-
-/// What a disk is made with. Bytes throughout.
+/// What a disk is made with. There is no half-made disk: everything is said here, and
+/// [`GenDiskBuilder::build`] makes it and shows it to the world.
 pub(crate) struct GenDiskBuilder<'a, T: BlockDevice> {
     limits: QueueLimits,
     capacity: u64,
     read_only: bool,
+    flags: c_uint,
+    events: DiskEvents,
     parent: Option<&'a ClassDeviceRef>,
     groups: Option<&'static AttributeGroups<OfDisk, T::QueueData>>,
 }
 
 impl<'a, T: BlockDevice> GenDiskBuilder<'a, T> {
-    /// A disk of `capacity` bytes. Limits go in here, complete, once.
+    /// A disk of `capacity` bytes, a multiple of 512. Limits go in here, complete, once.
     pub(crate) fn new(limits: QueueLimits, capacity: u64) -> Self {
         Self {
             limits,
             capacity,
             read_only: false,
+            flags: 0,
+            events: DiskEvents::NONE,
             parent: None,
             groups: None,
         }
     }
 
-    /// Makes the disk read-only.
+    /// Makes the disk read-only (`set_disk_ro`).
     pub(crate) fn read_only(mut self, read_only: bool) -> Self {
         self.read_only = read_only;
+        self
+    }
+
+    /// The medium can be taken out (`GENHD_FL_REMOVABLE`).
+    pub(crate) fn removable(self, yes: bool) -> Self {
+        self.flag(yes, bindings::GENHD_FL_REMOVABLE)
+    }
+
+    /// The disk is not looked for partitions, and has none (`GENHD_FL_NO_PART`). True of disks
+    /// with zones without this.
+    pub(crate) fn no_part(self, yes: bool) -> Self {
+        self.flag(yes, bindings::GENHD_FL_NO_PART)
+    }
+
+    /// Nobody can open the disk, and it makes no noise; it is in sysfs only, for a driver that
+    /// reaches it by itself (`GENHD_FL_HIDDEN`).
+    pub(crate) fn hidden(self, yes: bool) -> Self {
+        self.flag(yes, bindings::GENHD_FL_HIDDEN)
+    }
+
+    fn flag(mut self, yes: bool, flag: c_uint) -> Self {
+        self.flags = if yes {
+            self.flags | flag
+        } else {
+            self.flags & !flag
+        };
+        self
+    }
+
+    /// Has the block layer ask for `events` now and then, if the driver has
+    /// [`BlockDevice::check_events`], and tell user space of them.
+    pub(crate) fn events(mut self, events: DiskEvents) -> Self {
+        self.events = events;
         self
     }
 
@@ -130,20 +135,32 @@ impl<'a, T: BlockDevice> GenDiskBuilder<'a, T> {
         self
     }
 
-    /// Makes the disk and shows it to the world; partitions are read here, so
-    /// requests arrive before this returns. May sleep.
+    /// Makes the disk and shows it to the world (`__blk_mq_alloc_disk`,
+    /// `blk_revalidate_disk_zones`, `device_add_disk`). Zones are asked for and partitions read
+    /// here, so callbacks and requests arrive before this returns. May sleep, for as long as
+    /// these requests take.
     ///
     /// # Errors
     ///
-    /// `EINVAL` for limits that the block layer refuses or a name of more than 31
-    /// bytes, `EEXIST` if the name is taken, `ENOMEM`.
+    /// `EINVAL` for limits that the block layer would refuse (the log says which), for a
+    /// capacity that is no whole number of sectors or more than 2^63 bytes, for a name of more
+    /// than 31 bytes, or for zones that nobody can report; `EEXIST` if the name is taken;
+    /// `ENODEV` without a [`super::Disks`]; `ENOMEM`; what reporting zones met.
     pub(crate) fn build(
         self,
         name: fmt::Arguments<'_>,
         set: Arc<TagSet<T>>,
         data: Arc<T::QueueData>,
     ) -> Result<GenDisk<T>> {
-        let mut limits = self.limits.to_raw();
+        let capacity = sectors(self.capacity)?;
+        if self.limits.zones.is_some() && !T::HAS_REPORT_ZONES {
+            return Err(EINVAL);
+        }
+        let mut limits = self
+            .limits
+            .to_raw()
+            .inspect_err(|wrong| pr_err!("{}: no disk: {}\n", name, format_args!("{wrong}")))?;
+        let token = Token::new()?;
         let private = Arc::into_raw(data).cast_mut();
         // SAFETY: the set is allocated, the limits are copied during the call, and
         // the data stay until `free_disk`.
@@ -158,14 +175,22 @@ impl<'a, T: BlockDevice> GenDiskBuilder<'a, T> {
         .and_then(|disk| NonNull::new(disk).ok_or(ENOMEM))
         // SAFETY: `private` came from `into_raw()` above and nobody else took it.
         .inspect_err(|_| drop(unsafe { Arc::from_raw(private) }))?;
+        // From here on it lives as long as the disk: `take_back` has it.
+        mem::forget(token);
 
         let raw = disk.as_ptr();
-        // SAFETY: nobody else knows of the new disk.
+        // SAFETY: nobody else knows of the new disk. CAST: flags are small.
         unsafe {
-            (*raw).fops = Vtable::<T>::fops();
+            (*raw).fops = DiskTable::<T>::fops();
             (*raw).private_data = private.cast();
+            (*raw).flags |= self.flags as c_int;
+            (*raw).events = self.events.to_raw() as u16;
+            if T::HAS_CHECK_EVENTS {
+                (*raw).event_flags |=
+                    (bindings::DISK_EVENT_FLAG_POLL | bindings::DISK_EVENT_FLAG_UEVENT) as u16;
+            }
         }
-        // INVARIANT: `added` is false; dropping it puts the disk.
+        // INVARIANT: `private_data` and `queuedata` are set, `added` is false.
         let mut this = GenDisk {
             disk,
             added: false,
@@ -177,10 +202,13 @@ impl<'a, T: BlockDevice> GenDiskBuilder<'a, T> {
         writer.write_fmt(name).map_err(|_| EINVAL)?;
         // SAFETY: the disk is live and not yet added.
         unsafe {
-            bindings::set_capacity(raw, self.capacity >> bindings::SECTOR_SHIFT);
+            bindings::set_capacity(raw, capacity);
             if self.read_only {
                 bindings::set_disk_ro(raw, true);
             }
+        }
+        if self.limits.zones.is_some() {
+            this.revalidate_zones()?;
         }
         let parent = self.parent.map_or(ptr::null_mut(), ClassDeviceRef::as_raw);
         let groups = self
@@ -195,13 +223,33 @@ impl<'a, T: BlockDevice> GenDiskBuilder<'a, T> {
     }
 }
 
-/// A disk (`struct gendisk`). Dropping it removes the disk: while its queue still
-/// serves requests dirty data are written back first.
+/// Takes the data of a disk back, and the token that counts it. The token goes last.
+///
+/// # Safety
+///
+/// Called once for each disk that `build()` made, when nobody uses its data any more.
+pub(super) unsafe fn take_back<T: Operations>(
+    disk: *mut bindings::gendisk,
+) -> (Arc<T::QueueData>, Token) {
+    // SAFETY: `build()` put it there by `Arc::into_raw`, and forgot the token; by this
+    // function's requirements both are taken once.
+    unsafe {
+        (
+            Arc::from_raw((*disk).private_data.cast()),
+            Token::from_forgotten(),
+        )
+    }
+}
+
+/// A disk (`struct gendisk`). Dropping it removes the disk: no new opener, dirty data are
+/// written back while its queue still serves requests, partitions and attributes go, and
+/// requests under way are waited for. Those who have it open keep what is left of it: their
+/// requests fail, and [`BlockDevice::free_disk`] comes with the last of them.
 ///
 /// # Invariants
 ///
-/// `disk` is live, its `private_data` and its queue's `queuedata` point to the
-/// `T::QueueData` of an `Arc` that `free_disk` drops; it was added if `added`.
+/// `disk` is live, and a disk as [`Disk`]'s invariant says, whose data `take_back` has not
+/// taken; it was added if `added`.
 pub(crate) struct GenDisk<T: Operations> {
     disk: NonNull<bindings::gendisk>,
     added: bool,
@@ -213,12 +261,84 @@ unsafe impl<T: Operations> Send for GenDisk<T> {}
 // SAFETY: as above; the shared methods are thread-safe in C.
 unsafe impl<T: Operations> Sync for GenDisk<T> {}
 
+impl<T: Operations> Deref for GenDisk<T> {
+    type Target = Disk<T>;
+
+    fn deref(&self) -> &Disk<T> {
+        // SAFETY: by the type invariant.
+        unsafe { Disk::from_raw(self.disk.as_ptr()) }
+    }
+}
+
 impl<T: Operations> GenDisk<T> {
-    /// Makes every request from now on fail at once, dirty data included. For a
-    /// device that is gone. May sleep.
+    /// Changes the capacity, in bytes, and tells user space (`set_capacity_and_notify`). True
+    /// if it was told: not if the capacity is the same, or was or is 0. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` for more than 2^63 bytes, or what is no whole number of sectors of 512.
+    pub(crate) fn set_capacity(&self, capacity: u64) -> Result<bool> {
+        let sectors = sectors(capacity)?;
+        // SAFETY: live by the type invariant; no locks held.
+        Ok(unsafe { bindings::set_capacity_and_notify(self.as_raw(), sectors) })
+    }
+
+    /// Makes the disk read-only or writable, and tells user space if that is new
+    /// (`set_disk_ro`). May sleep.
+    pub(crate) fn set_read_only(&self, read_only: bool) {
+        // SAFETY: live by the type invariant.
+        unsafe { bindings::set_disk_ro(self.as_raw(), read_only) };
+    }
+
+    /// Changes the limits, all at once (`queue_limits_start_update`,
+    /// `queue_limits_commit_update_frozen`): `change` gets those in effect, and what it leaves
+    /// goes in effect with no request under way. What the administrator has set stays.
+    ///
+    /// May sleep. Waits for all requests of the disk, so the caller must hold nothing that one
+    /// of these needs to end; `change` runs with the limits locked, and must not change those
+    /// of this disk again.
+    ///
+    /// # Errors
+    ///
+    /// What `change` says, and `EINVAL` for limits that the block layer refuses; those in
+    /// effect stay then.
+    pub(crate) fn update_limits(&self, change: impl FnOnce(&mut QueueLimits) -> Result) -> Result {
+        let update = LimitsUpdate::start(self.queue());
+        let mut limits = update.limits()?;
+        change(&mut limits)?;
+        update.commit_frozen(&limits)
+    }
+
+    /// Asks for the zones anew, after the device has changed them
+    /// (`blk_revalidate_disk_zones`). May sleep; calls [`BlockDevice::report_zones`], and
+    /// freezes the queue.
+    ///
+    /// # Errors
+    ///
+    /// `EIO` for a disk without zones, `ENODEV` for zones that make no sense, `ENOMEM`, and what
+    /// the report met. The disk cannot be written then.
+    pub(crate) fn revalidate_zones(&mut self) -> Result {
+        // SAFETY: live by the type invariant, and exclusive: C does not lock this.
+        to_result(unsafe { bindings::rnvme_revalidate_disk_zones(self.as_raw()) })
+    }
+
+    /// Tells user space that something about the disk changed (`kobject_uevent_env`,
+    /// `KOBJ_CHANGE`), with `variable` (`NAME=value`) in the message. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`, or what sending meets.
+    pub(crate) fn notify(&self, variable: &CStr) -> Result {
+        // SAFETY: live by the type invariant; the text is copied during the call.
+        to_result(unsafe { bindings::rnvme_disk_notify(self.as_raw(), variable.as_char_ptr()) })
+    }
+
+    /// Makes every request from now on fail at once, dirty data included
+    /// (`blk_mark_disk_dead`). For a device that is gone. May sleep. Does not wait for requests
+    /// under way.
     pub(crate) fn mark_dead(&self) {
         // SAFETY: live by the type invariant.
-        unsafe { bindings::blk_mark_disk_dead(self.disk.as_ptr()) };
+        unsafe { bindings::blk_mark_disk_dead(self.as_raw()) };
     }
 }
 
@@ -236,79 +356,11 @@ impl<T: Operations> Drop for GenDisk<T> {
             // SAFETY: live by the type invariant. C calls `free_disk` only for disks that
             // were added, so the data are ours, and go after the queue that points to them.
             unsafe {
-                let private = (*raw).private_data.cast();
+                let (data, token) = take_back::<T>(raw);
                 bindings::put_disk(raw);
-                drop(Arc::<T::QueueData>::from_raw(private));
+                drop(data);
+                drop(token);
             }
         }
-    }
-}
-
-/// The functions that C calls.
-struct Vtable<T: BlockDevice>(PhantomData<T>);
-
-impl<T: BlockDevice> Vtable<T> {
-    fn fops() -> &'static bindings::block_device_operations {
-        const {
-            &bindings::block_device_operations {
-                owner: kernel::module::this_module::<<T as BlockDevice>::OwnerModule>().as_ptr(),
-                ioctl: if T::HAS_IOCTL {
-                    Some(Self::ioctl)
-                } else {
-                    None
-                },
-                // The structures of our ioctls are the same for 32-bit programs.
-                compat_ioctl: if T::HAS_IOCTL {
-                    Some(Self::ioctl)
-                } else {
-                    None
-                },
-                getgeo: Some(Self::getgeo),
-                free_disk: Some(Self::free_disk),
-                ..pin_init::zeroed()
-            }
-        }
-    }
-
-    /// # Safety
-    ///
-    /// `bdev` is open for the duration of the call, and a disk of `T`.
-    unsafe extern "C" fn ioctl(
-        bdev: *mut bindings::block_device,
-        mode: bindings::blk_mode_t,
-        cmd: c_uint,
-        arg: c_ulong,
-    ) -> c_int {
-        let disk = DiskRef::<T> {
-            bdev,
-            mode,
-            _data: PhantomData,
-        };
-        // CAST: an ioctl's value is an `int`.
-        from_result(|| T::ioctl(disk, cmd, arg).map(|value| value as c_int))
-    }
-
-    /// # Safety
-    ///
-    /// `disk` is live for the duration of the call, and of `T`; `geo` is valid for
-    /// writes.
-    unsafe extern "C" fn getgeo(
-        disk: *mut bindings::gendisk,
-        geo: *mut bindings::hd_geometry,
-    ) -> c_int {
-        // SAFETY: `private_data` is what `build()` put there.
-        let (heads, sectors) = T::getgeo(unsafe { &*(*disk).private_data.cast() });
-        // SAFETY: valid for writes by this function's requirements.
-        unsafe { bindings::rnvme_set_geometry(disk, geo, heads, sectors) };
-        0
-    }
-
-    /// # Safety
-    ///
-    /// `disk` is of `T`, and its last reference is going.
-    unsafe extern "C" fn free_disk(disk: *mut bindings::gendisk) {
-        // SAFETY: `private_data` came from `Arc::into_raw` in `build()`, and this is
-        // called once.
-        drop(unsafe { Arc::<T::QueueData>::from_raw((*disk).private_data.cast()) });
     }
 }

@@ -38,13 +38,21 @@
 
 pub(crate) mod atomic;
 pub(crate) mod batch;
+pub(crate) mod block_device;
+pub(crate) mod block_size;
 pub(crate) mod cid;
 pub(crate) mod data;
+pub(crate) mod disk;
+pub(crate) mod disk_count;
 pub(crate) mod gen_disk;
+pub(crate) mod integrity;
 pub(crate) mod limits;
+pub(crate) mod limits_raw;
+mod limits_update;
 pub(crate) mod map;
 pub(crate) mod operations;
 pub(crate) mod passthrough;
+pub(crate) mod pr;
 pub(crate) mod queue;
 pub(crate) mod request;
 pub(crate) mod request_queue;
@@ -53,23 +61,49 @@ pub(crate) mod slots;
 pub(crate) mod status;
 pub(crate) mod tag_set;
 mod vtable;
+pub(crate) mod zoned;
 
 pub(crate) use self::{
     batch::{
         CompletionBatch,
         RequestList, //
     },
+    block_device::{
+        BlockDevice,
+        DiskEvents,
+        Geometry,
+        OpenMode,
+        UniqueId,
+        UniqueIdType, //
+    },
+    block_size::{
+        BlockSize,
+        PowerOfTwo, //
+    },
     cid::Cid,
     data::DataCursor,
+    disk::{
+        Disk,
+        DiskRef, //
+    },
+    disk_count::Disks,
     gen_disk::{
-        BlockDevice,
-        DiskRef,
         GenDisk,
         GenDiskBuilder, //
     },
+    integrity::{
+        Checksum,
+        IntegrityProfile, //
+    },
     limits::{
-        BlockSize,
-        QueueLimits, //
+        AtomicWriteLimits,
+        DiscardLimits,
+        Features,
+        QueueLimits,
+        WriteCache,
+        WriteStreamLimits,
+        WriteZeroesLimits,
+        ZoneLimits, //
     },
     map::QueueMap,
     operations::{
@@ -80,6 +114,12 @@ pub(crate) use self::{
     passthrough::{
         DataDirection,
         Passthrough, //
+    },
+    pr::{
+        PrKeys,
+        PrReservation,
+        PrStatus,
+        PrType, //
     },
     queue::Queue,
     request::{
@@ -101,5 +141,11 @@ pub(crate) use self::{
         QueueRef,
         TagSet,
         TagSetConfig, //
+    },
+    zoned::{
+        Zone,
+        ZoneCondition,
+        ZoneReport,
+        ZoneType, //
     },
 };

@@ -65,7 +65,7 @@ impl<T: Operations> OwnedRequestQueue<T> {
         limits: &QueueLimits,
         data: Arc<T::QueueData>,
     ) -> Result<Self> {
-        let mut raw = limits.to_raw();
+        let mut raw = limits.to_raw()?;
         let queuedata = Arc::as_ptr(&data).cast_mut().cast();
         // SAFETY: the set is allocated; `raw` is valid for the call, which copies
         // it; the data are kept as long as the queue.

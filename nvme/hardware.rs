@@ -154,9 +154,9 @@ impl Hardware {
     /// A request queue for admin commands.
     pub(crate) fn admin(&self, controller: Arc<Controller>) -> Result<Arc<Admin>> {
         let limits = QueueLimits::transfer(
-            self.lease.optimal_transfer(mapper::MAX_BYTES),
+            u64::from(self.lease.optimal_transfer(mapper::MAX_BYTES)),
             mapper::MAX_SEGMENTS as u16,
-            mapper::PAGE_MASK,
+            Some(mapper::PAGE),
         );
         Admin::new(self.admin_set.clone(), &limits, controller)
     }

@@ -27,6 +27,7 @@ use crate::{
     mq::{
         DataDirection,
         DiskRef,
+        OpenMode,
         Passthrough, //
     },
     os::{
@@ -142,14 +143,19 @@ impl CharDevice for Controller {
 }
 
 /// An ioctl on a disk.
-pub(super) fn on_disk(disk: &DiskRef<'_, IoQueues>, cmd: u32, arg: usize) -> Result<isize> {
+pub(super) fn on_disk(
+    disk: &DiskRef<'_, IoQueues>,
+    mode: OpenMode,
+    cmd: u32,
+    arg: usize,
+) -> Result<isize> {
     let ns = disk.data();
     let via = if disk.is_partition() {
         Via::Partition { nsid: ns.nsid() }
     } else {
         Via::Disk {
             nsid: ns.nsid(),
-            writable: disk.is_writable(),
+            writable: mode.is_write(),
         }
     };
     match cmd {

@@ -31,10 +31,17 @@ use crate::{
     mq::{
         BlockDevice,
         BlockSize,
+        DiscardLimits,
+        Disk,
         DiskRef,
         GenDisk,
         GenDiskBuilder,
-        QueueLimits, //
+        Geometry,
+        OpenMode,
+        PowerOfTwo,
+        QueueLimits,
+        WriteCache,
+        WriteZeroesLimits, //
     },
 };
 use kernel::{
@@ -117,8 +124,23 @@ impl Namespace {
 
 #[vtable]
 impl BlockDevice for IoQueues {
-    fn ioctl(disk: DiskRef<'_, Self>, cmd: u32, arg: usize) -> Result<isize> {
-        ioctl::on_disk(&disk, cmd, arg)
+    fn ioctl(disk: &DiskRef<'_, Self>, mode: OpenMode, cmd: u32, arg: usize) -> Result<c_int> {
+        // CAST: an ioctl's value is an `int`; identifiers above 2^31 wrap, as they do in C.
+        ioctl::on_disk(disk, mode, cmd, arg).map(|value| value as c_int)
+    }
+
+    // The structures are the same for 32-bit programs.
+    fn compat_ioctl(
+        disk: &DiskRef<'_, Self>,
+        mode: OpenMode,
+        cmd: u32,
+        arg: usize,
+    ) -> Result<c_int> {
+        Self::ioctl(disk, mode, cmd, arg)
+    }
+
+    fn getgeo(disk: &Disk<Self>) -> Result<Geometry> {
+        Ok(Geometry::linear(disk.capacity()))
     }
 }
 
@@ -199,27 +221,35 @@ pub(crate) fn add(
 
 /// The limits, as the block layer has them.
 fn queue_limits(limits: &BlockLimits) -> Result<QueueLimits> {
-    let discard = limits.discard;
-    let zeroes = limits.write_zeroes;
+    let lba_size = BlockSize::new(limits.lba_size.bytes())?;
     Ok(QueueLimits {
-        logical_block_size: BlockSize::new(limits.lba_size.bytes())?,
-        physical_block_size: limits.physical_block_size,
+        write_cache: if limits.write_cache {
+            WriteCache::BackWithFua
+        } else {
+            WriteCache::Through
+        },
+        logical_block_size: lba_size,
+        physical_block_size: PowerOfTwo::new(u64::from(limits.physical_block_size))?
+            .max(lba_size.into()),
         io_min: limits.io_min,
         io_opt: limits.io_opt,
-        max_hw_bytes: limits.max_transfer,
-        // CAST: 256.
-        max_segments: limits.max_segments.min(mapper::MAX_SEGMENTS as u16),
-        virt_boundary_mask: mapper::PAGE_MASK,
-        dma_alignment: 3,
-        chunk: limits.chunk,
-        max_discard: discard.map_or(0, |discard| discard.max_bytes),
-        max_discard_segments: discard.map_or(1, |discard| discard.max_ranges),
-        discard_granularity: discard.map_or(0, |discard| discard.granularity),
-        max_write_zeroes: zeroes.map_or(0, |zeroes| zeroes.max_bytes),
-        max_write_zeroes_unmap: zeroes
-            .filter(|zeroes| zeroes.deallocate)
-            .map_or(0, |zeroes| zeroes.max_bytes),
-        write_cache: limits.write_cache,
+        chunk: u64::from(limits.chunk),
+        discard: limits.discard.map(|discard| DiscardLimits {
+            max_bytes: discard.max_bytes,
+            max_segments: discard.max_ranges,
+            granularity: discard.granularity,
+            alignment: 0,
+        }),
+        write_zeroes: limits.write_zeroes.map(|zeroes| WriteZeroesLimits {
+            max_bytes: u64::from(zeroes.max_bytes),
+            unmap: zeroes.deallocate,
+        }),
+        ..QueueLimits::transfer(
+            u64::from(limits.max_transfer),
+            // CAST: 256.
+            limits.max_segments.min(mapper::MAX_SEGMENTS as u16),
+            Some(mapper::PAGE),
+        )
     })
 }
 

@@ -15,14 +15,15 @@ use crate::{
     },
     medium::Medium,
     mq::{
-        gen_disk::BlockDevice,
         BlkStatus,
+        BlockDevice,
         BlockSize,
         GenDisk,
         GenDiskBuilder,
         Op,
         QueueLimits,
-        RequestInfo, //
+        RequestInfo,
+        WriteCache, //
     },
     operations::Ram,
 };
@@ -47,11 +48,12 @@ impl Disk {
     pub(crate) fn add(name: &Name, device: &Device, config: DiskConfig) -> Result<GenDisk<Ram>> {
         let block = BlockSize::new(config.block)?;
         let limits = QueueLimits {
-            logical_block_size: block,
-            physical_block_size: block.bytes(),
-            io_min: block.bytes(),
-            write_cache: config.cache,
-            ..QueueLimits::transfer(1 << 20, 128, 0)
+            write_cache: if config.cache {
+                WriteCache::BackWithFua
+            } else {
+                WriteCache::Through
+            },
+            ..QueueLimits::transfer(1 << 20, 128, None).block_size(block)
         };
         let medium = if config.memory {
             Some(Medium::new(config.size)?)

@@ -63,12 +63,14 @@ module! {
     license: "GPL v2",
 }
 
-/// The module. The node goes first, then the disks and devices.
+/// The module. The node goes first, then the disks and devices; the code
+/// stays until the last disk is closed.
 #[pin_data]
 struct MqRam {
     #[pin]
     _node: MiscDeviceRegistration<control::Control>,
     _registry: registry::Owner,
+    _disks: mq::Disks,
 }
 
 impl kernel::InPlaceModule for MqRam {
@@ -79,6 +81,7 @@ impl kernel::InPlaceModule for MqRam {
             Ok(try_pin_init!(Self {
                 _node <- MiscDeviceRegistration::register(MiscDeviceOptions { name: c"mq_ram" }),
                 _registry: registry::Owner,
+                _disks: mq::Disks::new()?,
             }))
         })
     }
