@@ -104,6 +104,8 @@ counters! {
     found,
     /// Completions of nothing: stale, repeated or bogus identifiers.
     stale,
+    /// Queues that still had requests in their slots when the device was removed.
+    left,
     /// Times that it was stopped.
     stops,
     /// Requests that were taken back then.

@@ -90,6 +90,9 @@ impl Device {
 
 impl Drop for Device {
     fn drop(&mut self) {
+        for _ in 0..self.busy_queues() {
+            self.shared.counters.left.add();
+        }
         for queue in self.set.queues() {
             line::disconnect(queue.line());
         }
