@@ -37,6 +37,11 @@ impl AtomicU64 {
         self.value.store(value, order);
     }
 
+    /// For a mutant, see `mutants.rs`.
+    pub(crate) fn swap(&self, value: u64, order: Ordering) -> u64 {
+        self.value.swap(value, order)
+    }
+
     pub(crate) fn compare_exchange(
         &self,
         current: u64,

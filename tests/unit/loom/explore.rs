@@ -18,13 +18,22 @@ const MOST: usize = 300_000;
 
 /// Runs `model` in every interleaving; returns how many there were.
 pub(crate) fn explore(model: impl Fn() + Sync + Send + 'static) -> usize {
+    explore_within(None, model)
+}
+
+/// As [`explore`], or only the interleavings in which no more than `preemptions` times a thread is
+/// interrupted that could go on.
+pub(crate) fn explore_within(
+    preemptions: Option<usize>,
+    model: impl Fn() + Sync + Send + 'static,
+) -> usize {
     let runs = Arc::new(AtomicUsize::new(0));
     let count = runs.clone();
     // Not from the environment, where a limit could be set that ends it early.
     let mut builder = Builder::new();
     builder.max_permutations = None;
     builder.max_duration = None;
-    builder.preemption_bound = None;
+    builder.preemption_bound = preemptions;
     builder.checkpoint_file = None;
     builder.check(move || {
         let run = count.fetch_add(1, Ordering::Relaxed);

@@ -15,6 +15,14 @@
     clippy::unwrap_used
 )]
 
+// The kernel's crate, as far as the files below use it.
+extern crate self as kernel;
+#[path = "../src/stand_in/bindings.rs"]
+mod bindings;
+#[allow(dead_code, reason = "the rest of the driver is not here")]
+#[path = "../src/stand_in/prelude.rs"]
+mod prelude;
+
 #[path = "../../../dma"]
 mod dma {
     pub(crate) mod pool;
@@ -25,13 +33,36 @@ mod dma {
     }
 }
 
+#[allow(dead_code, reason = "the rest of the driver is not here")]
 #[path = "../../../mq"]
 mod mq {
     #[path = "../tests/unit/loom/atomic.rs"]
     pub(crate) mod atomic;
-    #[expect(dead_code, reason = "a table of slots would use the rest")]
     pub(crate) mod cid;
+    #[path = "../tests/unit/src/stand_in/operations.rs"]
+    pub(crate) mod operations;
+    pub(crate) mod queue;
+    #[path = "../tests/unit/src/stand_in/request.rs"]
+    pub(crate) mod request;
     pub(crate) mod slot;
+    pub(crate) mod slots;
+
+    pub(crate) use self::{
+        cid::Cid,
+        operations::{
+            Completion,
+            Operations, //
+        },
+        queue::Queue,
+        slots::Slots,
+    };
+
+    /// A queue without data, which is for this module alone to make.
+    pub(crate) fn new_queue<T: Operations<Queue = ()>>(
+        depth: u32,
+    ) -> crate::prelude::Result<Queue<T>> {
+        Queue::new((), 0, depth, true)
+    }
 }
 
 #[path = "../../../nvme"]
@@ -41,6 +72,8 @@ mod nvme {
 }
 
 mod explore;
+mod mutants;
 mod pool;
 mod slot;
+mod slots;
 mod state;

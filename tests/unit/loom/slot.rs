@@ -28,7 +28,60 @@ use crate::{
         },
         slot::SlotWord, //
     },
+    mutants,
 };
+
+/// What the models know of a slot's word: the driver's own, or one that is wrong.
+pub(crate) trait Word: 'static {
+    fn empty() -> Self;
+    fn prepare(&self, address: u64, layout: CidLayout) -> Option<u64>;
+    fn put(&self, address: u64, generation: u64, tag: usize, layout: CidLayout) -> Cid;
+    fn take(&self, cid: Cid, layout: CidLayout) -> Option<u64>;
+    fn drain(&self) -> Option<u64>;
+    fn is_full(&self) -> bool;
+}
+
+macro_rules! word {
+    ($($path:path),*) => {
+        $(impl Word for $path {
+            fn empty() -> Self {
+                <$path>::empty()
+            }
+
+            fn prepare(&self, address: u64, layout: CidLayout) -> Option<u64> {
+                <$path>::prepare(self, address, layout)
+            }
+
+            fn put(&self, address: u64, generation: u64, tag: usize, layout: CidLayout) -> Cid {
+                <$path>::put(self, address, generation, tag, layout)
+            }
+
+            fn take(&self, cid: Cid, layout: CidLayout) -> Option<u64> {
+                <$path>::take(self, cid, layout)
+            }
+
+            fn drain(&self) -> Option<u64> {
+                <$path>::drain(self)
+            }
+
+            fn is_full(&self) -> bool {
+                <$path>::is_full(self)
+            }
+        })*
+    };
+}
+
+word!(
+    SlotWord,
+    mutants::blind_exchange::SlotWord,
+    mutants::exchange_of_whatever_is_there::SlotWord,
+    mutants::take_without_exchange::SlotWord,
+    mutants::relaxed_put::SlotWord,
+    mutants::relaxed_take::SlotWord,
+    mutants::generation_ignored::SlotWord,
+    mutants::generation_stays::SlotWord,
+    mutants::generation_forgotten::SlotWord
+);
 
 /// Somebody who comes to the slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,9 +89,12 @@ enum Visitor {
     /// Puts the second request, if the tag is free. As in blk-mq, it is the same memory as the
     /// first.
     Put,
-    /// Has read a completion of the first request: the interrupt handler, or who polls, or
-    /// either of them because the device said it twice.
-    Take,
+    /// The interrupt handler, which has read a completion of the first request. It comes twice if
+    /// the device said it twice.
+    Interrupt,
+    /// Who polls, and has read a completion of the first request: the same one, if the device said
+    /// it twice.
+    Poll,
     /// Reads the completion of the second request, if the device has written it.
     TakeSecond,
     /// Was told an identifier of the time before the first request.
@@ -57,10 +113,11 @@ use Visitor::{
     Bogus,
     Drain,
     Guess,
+    Interrupt,
     Look,
+    Poll,
     Put,
     Stale,
-    Take,
     TakeSecond, //
 };
 
@@ -70,8 +127,8 @@ const ADDRESS: u64 = 0xffff_8880_0000_1240;
 const TAG: usize = 5;
 
 /// The slot of one tag, and what else the owner of the tag uses.
-struct Tag {
-    slot: SlotWord,
+struct Tag<W> {
+    slot: W,
     layout: CidLayout,
     first: Cid,
     /// The request, its mapping, its lists: which request it is, 0 after its end.
@@ -83,12 +140,12 @@ struct Tag {
 }
 
 // SAFETY: Only the owner of the tag reaches `memory`, and loom checks that.
-unsafe impl Sync for Tag {}
+unsafe impl<W> Sync for Tag<W> {}
 
-impl Tag {
+impl<W: Word> Tag<W> {
     /// A slot in which the first request lies, or has lain until just now.
     fn new(layout: CidLayout, full: bool) -> Self {
-        let slot = SlotWord::empty();
+        let slot = W::empty();
         let generation = slot.prepare(ADDRESS, layout).unwrap();
         let stale = slot.put(ADDRESS, generation, TAG, layout);
         assert_eq!(slot.take(stale, layout), Some(ADDRESS));
@@ -162,7 +219,7 @@ impl Tag {
                     seen.put = true;
                 }
             }
-            Take => seen.taken = self.take(self.first),
+            Interrupt | Poll => seen.taken = self.take(self.first),
             TakeSecond => {
                 let entry = self.entry.load(Ordering::Acquire);
                 if entry != 0 {
@@ -198,8 +255,8 @@ struct Seen {
 }
 
 /// Lets all visitors come at once, and looks at what became of the requests.
-fn meeting(layout: CidLayout, full: bool, visitors: &[Visitor]) {
-    let tag = Arc::new(Tag::new(layout, full));
+fn meeting<W: Word>(layout: CidLayout, full: bool, visitors: &[Visitor]) {
+    let tag = Arc::new(Tag::<W>::new(layout, full));
     let threads: Vec<_> = visitors
         .iter()
         .map(|visitor| {
@@ -212,6 +269,7 @@ fn meeting(layout: CidLayout, full: bool, visitors: &[Visitor]) {
         .map(|thread| thread.join().unwrap())
         .collect();
     let comes = |visitor| visitors.contains(&visitor);
+    let takes_first = comes(Interrupt) || comes(Poll);
     let left = tag.drain();
     assert_eq!(tag.drain(), None);
     let owners = |request| {
@@ -222,14 +280,14 @@ fn meeting(layout: CidLayout, full: bool, visitors: &[Visitor]) {
     assert_eq!(owners(FIRST), usize::from(full), "owners of the first");
     let put = seen.iter().any(|seen| seen.put);
     assert_eq!(owners(SECOND), usize::from(put), "owners of the second");
-    if comes(Take) || comes(Drain) {
+    if takes_first || comes(Drain) {
         assert_ne!(left, Some(FIRST), "a completion was lost");
     }
     if !full && comes(Put) {
         assert!(put, "the tag was free");
     }
     for (visitor, seen) in visitors.iter().zip(&seen) {
-        if *visitor == Take && layout.generations() > 1 {
+        if matches!(visitor, Interrupt | Poll) && layout.generations() > 1 {
             assert_ne!(seen.taken, Some(SECOND), "taken by the first's identifier");
         }
         // Who else could have it?
@@ -242,27 +300,35 @@ fn meeting(layout: CidLayout, full: bool, visitors: &[Visitor]) {
             assert!(comes(Drain) || comes(Guess) || others > 0, "missed");
         }
         if seen.empty && full {
-            assert!(comes(Take) || comes(Drain), "not seen");
+            assert!(takes_first || comes(Drain), "not seen");
         }
     }
 }
 
-/// Goes through all sets of so many visitors that make sense.
-fn meetings(full: bool, size: usize) {
-    let all = [Put, Take, TakeSecond, Stale, Bogus, Guess, Drain, Look];
+/// All sets of so many visitors that make sense.
+fn sets(full: bool, size: usize) -> Vec<Vec<Visitor>> {
+    let all = [
+        Put, Interrupt, Poll, TakeSecond, Stale, Bogus, Guess, Drain, Look,
+    ];
     let mut sets = multisets(&all, size);
     sets.retain(|set| {
         let puts = set.iter().filter(|visitor| **visitor == Put).count();
         let second = set.contains(&TakeSecond) || set.contains(&Guess);
+        let takes_first = set.contains(&Interrupt) || set.contains(&Poll);
         // There is one tag. Without a request the visits to an empty slot are not worth much, and
         // the first's identifier is a stale one then.
-        puts <= 1 && (puts == 1 || !second && full) && (full || !set.contains(&Take))
+        puts <= 1 && (puts == 1 || !second && full) && (full || !takes_first)
     });
     assert!(sets.len() > size, "{sets:?}");
-    for set in sets {
+    sets
+}
+
+/// Goes through all sets of so many visitors that make sense.
+fn meetings(full: bool, size: usize) {
+    for set in sets(full, size) {
         // Shown if it fails.
         println!("{set:?}, {}", if full { "full" } else { "empty" });
-        let runs = explore(move || meeting(CidLayout::new(1023, true), full, &set));
+        let runs = explore(move || meeting::<SlotWord>(CidLayout::new(1023, true), full, &set));
         println!("    {runs} interleavings");
     }
 }
@@ -292,11 +358,56 @@ fn three_come_to_an_empty_slot() {
 fn few_generations() {
     for layout in [CidLayout::new(32_768, true), CidLayout::new(64, false)] {
         for set in [
-            [Put, Take, Take],
-            [Put, Take, Drain],
-            [Put, Take, TakeSecond],
+            [Put, Interrupt, Poll],
+            [Put, Poll, Drain],
+            [Put, Interrupt, TakeSecond],
         ] {
-            explore(move || meeting(layout, true, &set));
+            explore(move || meeting::<SlotWord>(layout, true, &set));
         }
     }
+}
+
+/// Whether some set of visitors notices what is wrong with the word, and what it is for the first
+/// that does.
+fn noticed<W: Word>() -> Option<String> {
+    let sizes = [2, 3].into_iter();
+    let meetings = sizes.flat_map(|size| {
+        let full = sets(true, size).into_iter().map(|set| (true, set));
+        full.chain(sets(false, size).into_iter().map(|set| (false, set)))
+    });
+    for (full, set) in meetings {
+        let name = format!("{set:?}, {}", if full { "full" } else { "empty" });
+        let model = move || meeting::<W>(CidLayout::new(1023, true), full, &set);
+        // A thread of its own, since what loom keeps is of no use after a panic.
+        let explored = std::thread::spawn(move || explore(model)).join();
+        if let Err(panic) = explored {
+            let said = panic.downcast_ref::<String>().cloned();
+            let said = said.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
+            return Some(format!("{name}: {}", said.unwrap_or_default()));
+        }
+    }
+    None
+}
+
+/// The models notice each of these mistakes.
+macro_rules! mutants_are_noticed {
+    ($($name:ident: $said:literal),* $(,)?) => {
+        $(#[test]
+        fn $name() {
+            let noticed = noticed::<mutants::$name::SlotWord>().expect("nobody noticed");
+            println!("{noticed}");
+            assert!(noticed.contains($said), "{noticed}");
+        })*
+    };
+}
+
+mutants_are_noticed! {
+    blind_exchange: "Causality violation",
+    exchange_of_whatever_is_there: "taken by the first's identifier",
+    take_without_exchange: "Causality violation",
+    relaxed_put: "Causality violation",
+    relaxed_take: "Causality violation",
+    generation_ignored: "taken by",
+    generation_stays: "left == right",
+    generation_forgotten: "left == right",
 }
