@@ -134,7 +134,7 @@ pub(crate) struct RequestMapper {
     records: KVVec<UnsafeCell<Record>>,
     free_records: Pool,
     dev: *mut bindings::device,
-    _lease: Lease,
+    lease: Lease,
 }
 
 // SAFETY: the device may be used from any thread; list and record memory is used by
@@ -163,8 +163,13 @@ impl RequestMapper {
             records,
             free_records: Pool::new(RECORD_PAGES),
             dev: lease.raw_device(),
-            _lease: lease,
+            lease,
         })
+    }
+
+    /// The function for which it maps.
+    pub(crate) fn lease(&self) -> &Lease {
+        &self.lease
     }
 
     /// Maps the data of a request and makes its data pointer. Any context.

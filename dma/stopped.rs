@@ -12,7 +12,7 @@ use crate::pci::{
 ///
 /// With it, and only with it, requests that were not completed may be taken back:
 /// ending one gives its pages to others.
-pub(crate) struct DmaStopped(());
+pub(crate) struct DmaStopped(Lease);
 
 impl DmaStopped {
     /// The device says so itself: the bits of `clear` are 0 in its register at `offset`.
@@ -28,13 +28,18 @@ impl DmaStopped {
     pub(crate) fn by_register(bar: &Bar, offset: usize, clear: u32) -> Option<Self> {
         match bar.read32(offset) {
             u32::MAX => Self::by_bus_master(bar.lease()),
-            value => (clear != 0 && value & clear == 0).then_some(Self(())),
+            value => (clear != 0 && value & clear == 0).then(|| Self(bar.lease().clone())),
         }
     }
 
     /// The device may not be a bus master any more, and has ended its transactions.
     /// `None` if that could not be verified. May sleep.
     pub(crate) fn by_bus_master(function: &Lease) -> Option<Self> {
-        function.clear_master().then_some(Self(()))
+        function.clear_master().then(|| Self(function.clone()))
+    }
+
+    /// True if it is this function that was stopped.
+    pub(crate) fn covers(&self, function: &Lease) -> bool {
+        self.0.same_function(function)
     }
 }

@@ -51,6 +51,17 @@ size_t rnvme_copy_bios(struct bio **bio, struct bvec_iter *iter, void *buf,
 	return done;
 }
 
+bool rnvme_add_to_batch(struct request *rq, struct io_comp_batch *iob,
+			void (*complete)(struct io_comp_batch *))
+{
+	return blk_mq_add_to_batch(rq, iob, false, complete);
+}
+
+bool rnvme_hctx_has_cpu(struct blk_mq_hw_ctx *hctx, unsigned int cpu)
+{
+	return cpu < nr_cpu_ids && cpumask_test_cpu(cpu, hctx->cpumask);
+}
+
 void rnvme_rq_list_add_tail(struct rq_list *list, struct request *rq)
 {
 	rq_list_add_tail(list, rq);

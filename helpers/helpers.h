@@ -14,6 +14,9 @@ bool rnvme_complete_or_batch(struct request *rq, struct io_comp_batch *iob,
 			     void (*complete)(struct io_comp_batch *));
 size_t rnvme_copy_bios(struct bio **bio, struct bvec_iter *iter, void *buf,
 		       size_t len, bool to_bios);
+bool rnvme_add_to_batch(struct request *rq, struct io_comp_batch *iob,
+			void (*complete)(struct io_comp_batch *));
+bool rnvme_hctx_has_cpu(struct blk_mq_hw_ctx *hctx, unsigned int cpu);
 void rnvme_rq_list_add_tail(struct rq_list *list, struct request *rq);
 bool rnvme_bdev_is_partition(struct block_device *bdev);
 struct gendisk *rnvme_dev_to_disk(struct device *dev);

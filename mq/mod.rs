@@ -14,11 +14,11 @@
 //!            queue_rq                start()               Slots::put()
 //!  blk-mq ------------> IdleRequest --------> Request ------------------> slot
 //!                          |  |                 |                          |
-//!                   refuse()  end(status)       end(status)       take(cid, &completion)
+//!               refuse_*()  end(status)       end(status)       take(&completion)
 //!                          |                                      drain(&stopped)
 //!                          v                                               |
 //!                       Refused                                            v
-//!                                                 complete(batch)      Completed
+//!                                                complete_batched()    Completed
 //!                                     Operations::complete() <-----------  |
 //!                                                                  end(), requeue()
 //! ```
@@ -27,7 +27,7 @@
 //! used after it was ended, and there is no count that pretends to keep it alive.
 //! While a request lies in a slot the device may reach its memory, and only two
 //! calls take it out: [`Slots::take`], because a completion for it was read, and
-//! [`Slots::drain`], with proof that the device has stopped. A time-out, an abort
+//! [`Queue::drain`], with proof that the device has stopped. A time-out, an abort
 //! or a removal has neither, and so cannot end it.
 
 #![allow(
@@ -40,34 +40,37 @@ pub(crate) mod atomic;
 pub(crate) mod batch;
 pub(crate) mod block_device;
 pub(crate) mod block_size;
+pub(crate) mod budget;
 pub(crate) mod cid;
 pub(crate) mod data;
 pub(crate) mod disk;
 pub(crate) mod disk_count;
 pub(crate) mod gen_disk;
+pub(crate) mod hctx;
 pub(crate) mod integrity;
 pub(crate) mod limits;
 pub(crate) mod limits_raw;
 mod limits_update;
+pub(crate) mod list;
 pub(crate) mod map;
+pub(crate) mod observed;
 pub(crate) mod operations;
 pub(crate) mod passthrough;
 pub(crate) mod pr;
 pub(crate) mod queue;
+pub(crate) mod quiesce;
 pub(crate) mod request;
 pub(crate) mod request_queue;
 pub(crate) mod slot;
 pub(crate) mod slots;
 pub(crate) mod status;
 pub(crate) mod tag_set;
+pub(crate) mod tag_set_config;
 mod vtable;
 pub(crate) mod zoned;
 
 pub(crate) use self::{
-    batch::{
-        CompletionBatch,
-        RequestList, //
-    },
+    batch::CompletionBatch,
     block_device::{
         BlockDevice,
         DiskEvents,
@@ -80,6 +83,7 @@ pub(crate) use self::{
         BlockSize,
         PowerOfTwo, //
     },
+    budget::BudgetToken,
     cid::Cid,
     data::DataCursor,
     disk::{
@@ -91,6 +95,7 @@ pub(crate) use self::{
         GenDisk,
         GenDiskBuilder, //
     },
+    hctx::HwCtx,
     integrity::{
         Checksum,
         IntegrityProfile, //
@@ -105,14 +110,25 @@ pub(crate) use self::{
         WriteZeroesLimits,
         ZoneLimits, //
     },
-    map::QueueMap,
+    list::RequestList,
+    map::{
+        QueueKind,
+        QueueMap,
+        QueueMaps, //
+    },
+    observed::{
+        Expired,
+        Observed, //
+    },
     operations::{
         Completion,
         Operations,
+        StopProof,
         TimeoutAction, //
     },
     passthrough::{
         DataDirection,
+        Ended,
         Passthrough, //
     },
     pr::{
@@ -122,9 +138,12 @@ pub(crate) use self::{
         PrType, //
     },
     queue::Queue,
+    quiesce::{
+        QuiescedQueue,
+        QuiescedTagSet, //
+    },
     request::{
         Completed,
-        Expired,
         IdleRequest,
         Op,
         Refused,
@@ -136,11 +155,17 @@ pub(crate) use self::{
         RequestQueue, //
     },
     slots::Slots,
-    status::BlkStatus,
+    status::{
+        BlkStatus,
+        RequestState, //
+    },
     tag_set::{
         QueueRef,
-        TagSet,
-        TagSetConfig, //
+        TagSet, //
+    },
+    tag_set_config::{
+        TagSetConfig,
+        TagSetFlags, //
     },
     zoned::{
         Zone,

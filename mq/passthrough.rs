@@ -57,7 +57,6 @@ impl<'q, T: Operations> Passthrough<'q, T> {
         queue: &'q RequestQueue<T>,
         direction: DataDirection,
         timeout_ms: u32,
-        data: T::RequestData,
     ) -> Result<Self> {
         let op = match direction {
             DataDirection::In => bindings::req_op_REQ_OP_DRV_IN,
@@ -68,12 +67,9 @@ impl<'q, T: Operations> Passthrough<'q, T> {
             bindings::blk_mq_alloc_request(queue.as_raw(), op | bindings::REQ_FAILFAST_DRIVER, 0)
         })?;
         let rq = NonNull::new(rq).ok_or(ENOMEM)?;
-        // SAFETY: ours, and its private data are initialised; the old value goes.
-        unsafe {
-            if timeout_ms != 0 {
-                (*rq.as_ptr()).timeout = bindings::__msecs_to_jiffies(timeout_ms) as u32;
-            }
-            *pdu::<T>(rq.as_ptr()) = data;
+        if timeout_ms != 0 {
+            // SAFETY: ours. CAST: a time-out has 32 bits.
+            unsafe { (*rq.as_ptr()).timeout = bindings::__msecs_to_jiffies(timeout_ms) as u32 };
         }
         // INVARIANT: allocated just now.
         Ok(Self {
@@ -82,13 +78,21 @@ impl<'q, T: Operations> Passthrough<'q, T> {
         })
     }
 
+    /// The private data: what the driver wants of the device, and after the execution what
+    /// came of it.
+    pub(crate) fn data_mut(&mut self) -> Pin<&mut T::RequestData> {
+        // SAFETY: ours, not started or ended; initialised in place by `init_request`, and
+        // not moved.
+        unsafe { Pin::new_unchecked(&mut *pdu::<T>(self.rq.as_ptr())) }
+    }
+
     /// Executes the command without data. Sleeps until the device has completed
-    /// it or its time-out has dealt with it, and returns the private data.
+    /// it or its time-out has dealt with it.
     ///
     /// # Errors
     ///
     /// That of the block status with which the request ended.
-    pub(crate) fn execute(mut self) -> Result<T::RequestData> {
+    pub(crate) fn execute(self) -> Result<Ended<'q, T>> {
         self.run()
     }
 
@@ -97,7 +101,7 @@ impl<'q, T: Operations> Passthrough<'q, T> {
     /// # Errors
     ///
     /// Also `EINVAL` if it is larger than the queue allows, and `ENOMEM`.
-    pub(crate) fn execute_kernel(mut self, buffer: &mut [u8]) -> Result<T::RequestData> {
+    pub(crate) fn execute_kernel(self, buffer: &mut [u8]) -> Result<Ended<'q, T>> {
         let len = u32::try_from(buffer.len())?;
         // SAFETY: the buffer is ours until the request has ended, which it has when
         // `run` returns; C copies it if it is not fit for DMA.
@@ -118,7 +122,7 @@ impl<'q, T: Operations> Passthrough<'q, T> {
     /// # Errors
     ///
     /// Also `EFAULT`, `EINVAL` if it is larger than the queue allows, and `ENOMEM`.
-    pub(crate) fn execute_user(mut self, address: usize, len: usize) -> Result<T::RequestData> {
+    pub(crate) fn execute_user(self, address: usize, len: usize) -> Result<Ended<'q, T>> {
         let rq = self.rq.as_ptr();
         // SAFETY: ours, and nobody writes its flags.
         let op = unsafe { (*rq).cmd_flags } & bindings::REQ_OP_MASK;
@@ -142,17 +146,30 @@ impl<'q, T: Operations> Passthrough<'q, T> {
         // SAFETY: the bio that mapping made, of a request that has ended; it is
         // unmapped by the process that mapped it, once.
         let unmapped = to_result(unsafe { bindings::blk_rq_unmap_user(bio) });
-        let data = result?;
-        unmapped?;
-        Ok(data)
+        unmapped.and(result)
     }
 
-    fn run(&mut self) -> Result<T::RequestData> {
+    fn run(self) -> Result<Ended<'q, T>> {
         // SAFETY: ours, and not started; the call returns after it has ended.
         let status = unsafe { bindings::blk_execute_rq(self.rq.as_ptr(), false) };
         status_to_result(status)?;
-        // SAFETY: ours again; the default takes the place of what moves out.
-        Ok(core::mem::take(unsafe { &mut *pdu::<T>(self.rq.as_ptr()) }))
+        // INVARIANT: it has ended just now.
+        Ok(Ended(self))
+    }
+}
+
+/// A command that was executed.
+///
+/// # Invariants
+///
+/// The request has ended, and was not freed.
+pub(crate) struct Ended<'q, T: Operations>(Passthrough<'q, T>);
+
+impl<T: Operations> Ended<'_, T> {
+    /// The private data: what came of the command.
+    pub(crate) fn data(&self) -> &T::RequestData {
+        // SAFETY: ours, and ended.
+        unsafe { &*pdu::<T>(self.0.rq.as_ptr()) }
     }
 }
 

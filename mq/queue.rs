@@ -3,6 +3,8 @@
 //! A hardware queue: the slots of its tags and the driver's rings.
 
 use super::{
+    operations::StopProof,
+    Completed,
     Operations,
     Slots, //
 };
@@ -40,6 +42,20 @@ impl<T: Operations> Queue<T> {
     #[inline]
     pub(crate) fn slots(&self) -> &Slots<T> {
         &self.slots
+    }
+
+    /// Takes every request out of its slot and gives it to `f`, with proof that the device
+    /// can no longer reach the memory of any. Any context that `f` allows.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL`, and none is taken, if it was another queue's device that was stopped.
+    pub(crate) fn drain(&self, stopped: &T::DmaStopped, f: impl FnMut(Completed<T>)) -> Result {
+        if !stopped.covers(&self.data) {
+            return Err(EINVAL);
+        }
+        self.slots.drain(f);
+        Ok(())
     }
 
     /// The index of the queue in its tag set.

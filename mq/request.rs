@@ -5,8 +5,10 @@
 use super::{
     status::BlkStatus,
     CompletionBatch,
+    HwCtx,
     Operations,
-    Queue, //
+    Queue,
+    RequestQueue, //
 };
 use crate::bindings;
 use core::{
@@ -33,6 +35,20 @@ pub(crate) enum Op {
     Discard,
     /// Write zeroes.
     WriteZeroes,
+    /// Forget sectors, and make sure that nobody can read them.
+    SecureErase,
+    /// Write at a zone's write pointer; where that was is told when the request ends.
+    ZoneAppend,
+    /// Open a zone.
+    ZoneOpen,
+    /// Close a zone.
+    ZoneClose,
+    /// Move a zone's write pointer to its end.
+    ZoneFinish,
+    /// Move a zone's write pointer to its start.
+    ZoneReset,
+    /// Reset all zones.
+    ZoneResetAll,
     /// A command of the driver's own that reads data, or has none.
     DriverIn,
     /// A command of the driver's own that writes data.
@@ -41,7 +57,32 @@ pub(crate) enum Op {
     Other(u8),
 }
 
-/// What can be asked of a request in every state.
+impl Op {
+    /// The operation in the flags of a request or bio.
+    #[inline]
+    pub(super) fn from_flags(flags: u32) -> Self {
+        match flags & bindings::REQ_OP_MASK {
+            bindings::req_op_REQ_OP_READ => Self::Read,
+            bindings::req_op_REQ_OP_WRITE => Self::Write,
+            bindings::req_op_REQ_OP_FLUSH => Self::Flush,
+            bindings::req_op_REQ_OP_DISCARD => Self::Discard,
+            bindings::req_op_REQ_OP_WRITE_ZEROES => Self::WriteZeroes,
+            bindings::req_op_REQ_OP_SECURE_ERASE => Self::SecureErase,
+            bindings::req_op_REQ_OP_ZONE_APPEND => Self::ZoneAppend,
+            bindings::req_op_REQ_OP_ZONE_OPEN => Self::ZoneOpen,
+            bindings::req_op_REQ_OP_ZONE_CLOSE => Self::ZoneClose,
+            bindings::req_op_REQ_OP_ZONE_FINISH => Self::ZoneFinish,
+            bindings::req_op_REQ_OP_ZONE_RESET => Self::ZoneReset,
+            bindings::req_op_REQ_OP_ZONE_RESET_ALL => Self::ZoneResetAll,
+            bindings::req_op_REQ_OP_DRV_IN => Self::DriverIn,
+            bindings::req_op_REQ_OP_DRV_OUT => Self::DriverOut,
+            // CAST: an operation has 8 bits.
+            op => Self::Other(op as u8),
+        }
+    }
+}
+
+/// What can be asked of a request in every state, by its owner.
 ///
 /// # Invariants
 ///
@@ -65,17 +106,7 @@ impl<T: Operations> RequestInfo<T> {
     /// The operation.
     #[inline]
     pub(crate) fn op(&self) -> Op {
-        match self.flags() & bindings::REQ_OP_MASK {
-            bindings::req_op_REQ_OP_READ => Op::Read,
-            bindings::req_op_REQ_OP_WRITE => Op::Write,
-            bindings::req_op_REQ_OP_FLUSH => Op::Flush,
-            bindings::req_op_REQ_OP_DISCARD => Op::Discard,
-            bindings::req_op_REQ_OP_WRITE_ZEROES => Op::WriteZeroes,
-            bindings::req_op_REQ_OP_DRV_IN => Op::DriverIn,
-            bindings::req_op_REQ_OP_DRV_OUT => Op::DriverOut,
-            // CAST: an operation has 8 bits.
-            op => Op::Other(op as u8),
-        }
+        Op::from_flags(self.flags())
     }
 
     #[inline]
@@ -169,21 +200,72 @@ impl<T: Operations> RequestInfo<T> {
         unsafe { &*pdu::<T>(self.field()) }
     }
 
+    /// The request queue.
+    #[inline]
+    pub(crate) fn request_queue(&self) -> &RequestQueue<T> {
+        // SAFETY: the request queue outlives its requests, and is of `T`.
+        unsafe { RequestQueue::from_raw((*self.field()).q) }
+    }
+
     /// The data of the request queue, that is, of the disk.
     #[inline]
     pub(crate) fn queue_data(&self) -> &T::QueueData {
-        // SAFETY: the request queue outlives its requests, and its `queuedata` is
-        // a `T::QueueData` (invariants of `GenDisk` and `OwnedRequestQueue`).
-        unsafe { &*(*(*self.field()).q).queuedata.cast::<T::QueueData>() }
+        self.request_queue().data()
+    }
+
+    /// The hardware context.
+    #[inline]
+    pub(crate) fn hctx(&self) -> HwCtx<'_, T> {
+        // SAFETY: a request that a driver has belongs to a hardware context, whose data are
+        // not dropped before the request has ended.
+        unsafe { HwCtx::from_raw((*self.field()).mq_hctx) }
     }
 
     /// The hardware queue.
     #[inline]
     pub(crate) fn queue(&self) -> &Queue<T> {
-        // SAFETY: a request that a driver has belongs to a hardware context, whose
-        // `driver_data` is the queue that `init_hctx` lent it. The tag set, which
-        // owns the queue, outlives its requests.
-        unsafe { &*(*(*self.field()).mq_hctx).driver_data.cast::<Queue<T>>() }
+        self.hctx().queue()
+    }
+
+    /// True if the submitter polls for the end (`REQ_POLLED`).
+    #[inline]
+    pub(crate) fn is_polled(&self) -> bool {
+        self.flags() & bindings::REQ_POLLED != 0
+    }
+
+    /// True if the submitter would rather hear `EAGAIN` than wait (`REQ_NOWAIT`).
+    #[inline]
+    pub(crate) fn is_nowait(&self) -> bool {
+        self.flags() & bindings::REQ_NOWAIT != 0
+    }
+
+    /// True if its tag is a reserved one (`RQF_RESV`).
+    #[inline]
+    pub(crate) fn is_reserved(&self) -> bool {
+        // SAFETY: as in `flags()`.
+        unsafe { (*self.field()).rq_flags & bindings::RQF_RESV != 0 }
+    }
+
+    /// The priority that the submitter gave it (`IOPRIO_PRIO_VALUE`).
+    #[inline]
+    pub(crate) fn ioprio(&self) -> u16 {
+        // SAFETY: as in `flags()`; the bios of a live request are live.
+        unsafe {
+            let bio = (*self.field()).bio;
+            if bio.is_null() {
+                0
+            } else {
+                (*bio).bi_ioprio
+            }
+        }
+    }
+
+    /// How long the request may take, in milliseconds, before
+    /// [`Operations::timeout`] is called.
+    pub(crate) fn timeout_ms(&self) -> u64 {
+        // SAFETY: as in `flags()`.
+        let ticks = u64::from(unsafe { (*self.field()).timeout });
+        ticks.saturating_mul(1000) / const { bindings::RNVME_HZ }
     }
 
     /// Visits each bio of the request: first byte on the disk, length in bytes.
@@ -256,15 +338,16 @@ macro_rules! with_data_mut {
         $(impl<T: Operations> $name<T> {
             /// The private data, exclusively.
             #[inline]
-            pub(crate) fn data_mut(&mut self) -> &mut T::RequestData {
-                // SAFETY: this value is the only owner of the request.
-                unsafe { &mut *pdu::<T>(self.0.as_ptr()) }
+            pub(crate) fn data_mut(&mut self) -> Pin<&mut T::RequestData> {
+                // SAFETY: this value is the only owner of the request, whose private data
+                // were made in place and do not move.
+                unsafe { Pin::new_unchecked(&mut *pdu::<T>(self.0.as_ptr())) }
             }
         })*
     };
 }
 
-with_data_mut!(IdleRequest, Completed);
+with_data_mut!(IdleRequest, Request, Completed);
 
 request_type! {
     /// A request that blk-mq handed over and that was not started.
@@ -294,30 +377,65 @@ request_type! {
     Completed
 }
 
-/// A request that goes back to blk-mq to be given again.
+/// A request that goes back to blk-mq from `queue_rq`, to be given again.
 ///
-/// Made only from an idle request, so `queue_rq` cannot say "again" of one that
-/// it has ended or published; one that is dropped ends with an error.
+/// Made only from an idle request, or one that was started and not published, so
+/// `queue_rq` cannot say "again" of one that it has ended or published; one that is
+/// dropped ends with an error.
 #[must_use = "it has to be returned from queue_rq"]
-pub(crate) struct Refused<T: Operations>(IdleRequest<T>);
+pub(crate) struct Refused<T: Operations> {
+    rq: IdleRequest<T>,
+    status: bindings::blk_status_t,
+}
 
 impl<T: Operations> Refused<T> {
     /// True if it is this request that was refused.
     pub(super) fn is(&self, rq: *mut bindings::request) -> bool {
-        self.0.as_raw() == rq
+        self.rq.as_raw() == rq
     }
 
-    /// For the return to C, which still has the request.
+    /// For the return to C, which still has the request, and makes it idle if it was
+    /// started.
     pub(super) fn into_status(self) -> bindings::blk_status_t {
-        self.0.into_raw();
-        bindings::BLK_STS_RESOURCE
-    }
-
-    /// For a list that goes back to C.
-    pub(super) fn into_raw(self) -> NonNull<bindings::request> {
-        self.0.into_raw()
+        self.rq.into_raw();
+        self.status
     }
 }
+
+/// The two ways to refuse a request.
+macro_rules! refusals {
+    ($($name:ident),*) => {
+        $(impl<T: Operations> $name<T> {
+            /// Gives the request back for want of something that has nothing to do with
+            /// the requests that are under way, memory say. blk-mq tries again when one
+            /// of them ends, or after some milliseconds (`BLK_STS_RESOURCE`). What was
+            /// mapped for it must have been released.
+            pub(crate) fn refuse_resource(self) -> Refused<T> {
+                self.refuse(bindings::BLK_STS_RESOURCE)
+            }
+
+            /// Gives the request back for want of something that the device has too few
+            /// of, and that comes back as its requests end: blk-mq tries again only when
+            /// one of them ends or the driver runs the queue, and never if there is none
+            /// (`BLK_STS_DEV_RESOURCE`). What was mapped for it must have been released.
+            pub(crate) fn refuse_dev_resource(self) -> Refused<T> {
+                self.refuse(bindings::BLK_STS_DEV_RESOURCE)
+            }
+
+            fn refuse(self, status: bindings::blk_status_t) -> Refused<T> {
+                Refused {
+                    // SAFETY: ours. If it was started, C makes it idle when the refusal
+                    // is returned; a refusal that is dropped ends it, as it would have
+                    // been.
+                    rq: unsafe { IdleRequest::from_raw(self.into_raw()) },
+                    status,
+                }
+            }
+        })*
+    };
+}
+
+refusals!(IdleRequest, Request);
 
 impl<T: Operations> IdleRequest<T> {
     /// Starts the request: its time runs from here.
@@ -349,10 +467,10 @@ impl<T: Operations> IdleRequest<T> {
         end_request(self.into_raw(), status);
     }
 
-    /// Gives the request back; blk-mq tries again when another one ends, or
-    /// after some milliseconds.
-    pub(crate) fn refuse(self) -> Refused<T> {
-        Refused(self)
+    /// Gives the request back to blk-mq, which hands it over again after about
+    /// `delay_ms` milliseconds. Any context.
+    pub(crate) fn requeue(self, delay_ms: usize) {
+        requeue_request(self.into_raw(), delay_ms);
     }
 }
 
@@ -361,21 +479,89 @@ impl<T: Operations> Request<T> {
     pub(crate) fn end(self, status: BlkStatus) {
         end_request(self.into_raw(), status);
     }
+
+    /// Ends the request with success, without the device having seen it: a driver that
+    /// has no device did what was asked. Cannot fail. Any context.
+    #[inline]
+    pub(crate) fn end_ok(self) {
+        self.end(BlkStatus::Ok);
+    }
+
+    /// Gives the request back to blk-mq, which hands it over again after about
+    /// `delay_ms` milliseconds. Any context.
+    pub(crate) fn requeue(self, delay_ms: usize) {
+        requeue_request(self.into_raw(), delay_ms);
+    }
+
+    /// Takes for done a request that the device never had to be told of; `mapping` is
+    /// released with it, as if it had come out of a slot.
+    ///
+    /// # Errors
+    ///
+    /// Gives both back if the request has no tag, which blk-mq rules out.
+    #[inline]
+    pub(crate) fn into_completed(
+        self,
+        mapping: T::Mapping,
+    ) -> Result<Completed<T>, (Self, T::Mapping)> {
+        // SAFETY: this value owns the request, which is in no slot, and with it the place
+        // of its tag's mapping.
+        match unsafe { self.queue().slots().put_mapping(self.tag(), mapping) } {
+            // SAFETY: ours, with a mapping in its place.
+            Ok(()) => Ok(unsafe { Completed::from_raw(self.into_raw()) }),
+            Err(mapping) => Err((self, mapping)),
+        }
+    }
 }
 
 impl<T: Operations> Completed<T> {
+    /// Hands the request to the CPU that shall end it: [`Operations::complete`] is called
+    /// there, by IPI, in a softirq, or on this CPU before this returns
+    /// (`blk_mq_complete_request`). Any context.
+    #[inline]
+    pub(crate) fn complete(self) {
+        // SAFETY: live and ours; from now on it is blk-mq's, which calls `complete`.
+        unsafe { bindings::blk_mq_complete_request(self.into_raw().as_ptr()) };
+    }
+
+    /// Hands the request to another CPU or to a softirq, if it shall end there
+    /// (`blk_mq_complete_request_remote`). Any context.
+    ///
+    /// # Errors
+    ///
+    /// Gives the request back if it may as well end here.
+    #[inline]
+    pub(crate) fn complete_remote(self) -> Result<(), Self> {
+        let rq = self.into_raw();
+        // SAFETY: live and ours. If the answer is true it is blk-mq's, which calls
+        // `complete`.
+        if unsafe { bindings::blk_mq_complete_request_remote(rq.as_ptr()) } {
+            return Ok(());
+        }
+        // SAFETY: it was not taken, so it is ours as before.
+        Err(unsafe { Self::from_raw(rq) })
+    }
+
     /// Hands the request to the CPU that shall end it: by IPI or softirq, or in
-    /// the batch, or by calling [`Operations::complete`] at once.
+    /// the batch, or by calling [`Operations::complete`] at once. One call for
+    /// [`Self::complete_remote`] and [`CompletionBatch::add`]. Any context.
     ///
     /// `is_error` keeps it out of the batch, whose requests all end with success.
     #[inline]
-    pub(crate) fn complete(self, batch: &mut CompletionBatch<T>, is_error: bool) {
-        if let Some(rq) = batch.hand_over(self, is_error) {
+    pub(crate) fn complete_batched(self, batch: &mut CompletionBatch<'_, T>, is_error: bool) {
+        if let Err(rq) = batch.hand_over(self, is_error) {
             let queue = NonNull::from(rq.queue());
             // SAFETY: the queue lives as long as the tag set, which outlives this
             // call; the borrow must not last as long as `rq`, which moves.
             T::complete(unsafe { queue.as_ref() }, rq);
         }
+    }
+
+    /// Says where a zone append wrote: `offset` bytes from the start of the disk.
+    #[inline]
+    pub(crate) fn set_append_offset(&mut self, offset: u64) {
+        // SAFETY: live, and ours by the type invariant.
+        unsafe { (*self.0.as_ptr()).__sector = offset >> bindings::SECTOR_SHIFT };
     }
 
     /// Releases the mapping, and ends the request. Any context.
@@ -393,15 +579,7 @@ impl<T: Operations> Completed<T> {
     /// Releases the mapping, and gives the request back to blk-mq, which hands it
     /// over again after about `delay_ms` milliseconds. Any context.
     pub(crate) fn requeue(self, delay_ms: usize) {
-        let rq = self.release().as_ptr();
-        // SAFETY: the request is live; its queue outlives it.
-        let q = unsafe { (*rq).q };
-        // SAFETY: ours until this call, and not used after it. The queue stays, as
-        // it waits for its requests before it goes.
-        unsafe {
-            bindings::blk_mq_requeue_request(rq, false);
-            bindings::blk_mq_delay_kick_requeue_list(q, delay_ms);
-        }
+        requeue_request(self.release(), delay_ms);
     }
 
     /// Releases the mapping; the request itself remains, and is the caller's.
@@ -430,6 +608,17 @@ fn end_request(rq: NonNull<bindings::request>, status: BlkStatus) {
     unsafe { bindings::blk_mq_end_request(rq.as_ptr(), status.as_raw()) };
 }
 
+fn requeue_request(rq: NonNull<bindings::request>, delay_ms: usize) {
+    let rq = rq.as_ptr();
+    // SAFETY: the callers consumed the value that owned `rq`, which is live until this
+    // gives it to blk-mq. The queue stays: it waits for its requests before it goes.
+    unsafe {
+        let q = (*rq).q;
+        bindings::blk_mq_requeue_request(rq, false);
+        bindings::blk_mq_delay_kick_requeue_list(q, delay_ms);
+    }
+}
+
 /// A driver that drops a request has a bug; its submitter hears of it all the
 /// same, with an error, and the log does too.
 #[cold]
@@ -455,37 +644,5 @@ impl<T: Operations> Drop for Completed<T> {
         // SAFETY: this value owns the request and its mapping, and is going away.
         let same = unsafe { Completed::<T>::from_raw(self.0) };
         dropped(same.release(), "completed");
-    }
-}
-
-/// A request whose time is over.
-///
-/// Another CPU may own the request at this very moment, so this shows only what
-/// does not change while it has its tag, and it cannot end anything.
-pub(crate) struct Expired<'a, T: Operations>(&'a RequestInfo<T>);
-
-impl<'a, T: Operations> Expired<'a, T> {
-    pub(super) fn new(rq: &'a RequestInfo<T>) -> Self {
-        Self(rq)
-    }
-
-    /// The tag.
-    pub(crate) fn tag(&self) -> usize {
-        self.0.tag()
-    }
-
-    /// The operation.
-    pub(crate) fn op(&self) -> Op {
-        self.0.op()
-    }
-
-    /// First byte of the disk that the request is about.
-    pub(crate) fn offset(&self) -> u64 {
-        self.0.offset()
-    }
-
-    /// Length in bytes.
-    pub(crate) fn len(&self) -> u32 {
-        self.0.len()
     }
 }

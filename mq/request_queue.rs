@@ -40,6 +40,13 @@ impl<T: Operations> RequestQueue<T> {
     pub(super) fn as_raw(&self) -> *mut bindings::request_queue {
         self.0.get()
     }
+
+    /// The data of the request queue, that is, of the disk.
+    #[inline]
+    pub(crate) fn data(&self) -> &T::QueueData {
+        // SAFETY: by the type invariant.
+        unsafe { &*(*self.as_raw()).queuedata.cast::<T::QueueData>() }
+    }
 }
 
 /// A request queue without a disk, for commands of the driver's own.

@@ -77,6 +77,13 @@ impl SlotWord {
         self.0.load(Ordering::Relaxed) > GENERATION_MASK
     }
 
+    /// The identifier that the request in the slot of `tag` was given, while there is one.
+    /// By the time the caller looks at the answer it may have changed.
+    pub(crate) fn cid(&self, tag: usize, layout: CidLayout) -> Option<Cid> {
+        let word = self.0.load(Ordering::Relaxed);
+        (word > GENERATION_MASK).then(|| layout.cid(tag, word & GENERATION_MASK))
+    }
+
     #[inline]
     fn exchange(&self, old: u64) -> Option<u64> {
         let address = old & !GENERATION_MASK;

@@ -37,8 +37,8 @@ struct Slot<M> {
 /// # Invariants
 ///
 /// - A request lies in the slot of its own tag, and has been started.
-/// - `mapping` is initialised from [`Slots::put`] until [`Slots::take_mapping`];
-///   it belongs to whoever owns the request of that tag.
+/// - `mapping` is initialised from [`Slots::put`] or [`Slots::put_mapping`] until
+///   [`Slots::take_mapping`]; it belongs to whoever owns the request of that tag.
 pub(crate) struct Slots<T: Operations> {
     slots: KVVec<Slot<T::Mapping>>,
     layout: CidLayout,
@@ -120,9 +120,10 @@ impl<T: Operations> Slots<T> {
         Some(unsafe { Self::completed(address) })
     }
 
-    /// Takes every request out, with proof that the device can no longer reach
-    /// the memory of any. May be called from any context that `f` allows.
-    pub(crate) fn drain(&self, _stopped: &T::DmaStopped, mut f: impl FnMut(Completed<T>)) {
+    /// Takes every request out. For [`Queue::drain`](super::Queue::drain), which asks for
+    /// proof that the device can no longer reach the memory of any. May be called from any
+    /// context that `f` allows.
+    pub(super) fn drain(&self, mut f: impl FnMut(Completed<T>)) {
         for slot in &self.slots {
             if let Some(address) = slot.word.drain() {
                 // SAFETY: as in `take()`.
@@ -134,6 +135,17 @@ impl<T: Operations> Slots<T> {
     /// True if no slot holds a request (a look, not a promise).
     pub(crate) fn is_empty(&self) -> bool {
         self.slots.iter().all(|slot| !slot.word.is_full())
+    }
+
+    /// How many slots hold a request (a look, not a promise).
+    pub(crate) fn outstanding(&self) -> usize {
+        self.slots.iter().filter(|slot| slot.word.is_full()).count()
+    }
+
+    /// The identifier of the request in the slot of `tag`, for an Abort command say;
+    /// `None` if the slot is empty (a look, not a promise).
+    pub(crate) fn cid(&self, tag: usize) -> Option<Cid> {
+        self.slots.get(tag)?.word.cid(tag, self.layout)
     }
 
     /// True if the slot of `tag` holds a request (a look, not a promise).
@@ -153,6 +165,27 @@ impl<T: Operations> Slots<T> {
         // SAFETY: by this function's requirements and the type invariant it is
         // initialised and ours.
         Some(unsafe { (*slot.mapping.get()).assume_init_read() })
+    }
+
+    /// Puts the mapping of a request where [`Self::take_mapping`] finds it, though the
+    /// request was never in its slot. Gives it back if there is no such tag.
+    ///
+    /// # Safety
+    ///
+    /// The caller owns the started request of `tag`, which is not in its slot, and has put
+    /// no mapping for it before.
+    #[inline]
+    pub(super) unsafe fn put_mapping(
+        &self,
+        tag: usize,
+        mapping: T::Mapping,
+    ) -> Result<(), T::Mapping> {
+        let Some(slot) = self.slots.get(tag) else {
+            return Err(mapping);
+        };
+        // SAFETY: by this function's requirements the place is ours, and empty.
+        unsafe { (*slot.mapping.get()).write(mapping) };
+        Ok(())
     }
 
     /// # Safety

@@ -53,3 +53,25 @@ pub(super) fn status_to_result(status: bindings::blk_status_t) -> Result {
     // SAFETY: the function reads a table and checks its index.
     kernel::error::to_result(unsafe { bindings::blk_status_to_errno(status) })
 }
+
+/// How far blk-mq has got with a request (`enum mq_rq_state`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RequestState {
+    /// Not started.
+    Idle,
+    /// Started, and not yet completed.
+    InFlight,
+    /// Completed, and about to end.
+    Complete,
+}
+
+impl RequestState {
+    /// What C says.
+    pub(super) const fn from_raw(state: bindings::mq_rq_state) -> Self {
+        match state {
+            bindings::mq_rq_state_MQ_RQ_IDLE => Self::Idle,
+            bindings::mq_rq_state_MQ_RQ_IN_FLIGHT => Self::InFlight,
+            _ => Self::Complete,
+        }
+    }
+}

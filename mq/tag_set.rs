@@ -8,8 +8,11 @@ use super::{
         Ordering, //
     },
     vtable::OperationsVTable,
+    Observed,
     Operations,
-    Queue, //
+    Queue,
+    QueueKind,
+    TagSetConfig, //
 };
 use crate::bindings;
 use core::{
@@ -26,21 +29,6 @@ use kernel::{
     types::Opaque, //
 };
 
-/// What a tag set is made with.
-#[derive(Clone, Copy)]
-pub(crate) struct TagSetConfig {
-    /// Tags per hardware queue, reserved ones included; 1 to 10240.
-    pub(crate) depth: u32,
-    /// How many of them are kept for requests that ask for a reserved tag.
-    pub(crate) reserved_tags: u32,
-    /// The time that a request may take, in milliseconds, unless it says other.
-    pub(crate) timeout_ms: u32,
-    /// The NUMA node of the device, or -1.
-    pub(crate) numa_node: i32,
-    /// False for devices that misread the upper bits of an identifier.
-    pub(crate) cid_generation: bool,
-}
-
 /// A tag set (`struct blk_mq_tag_set`), and the hardware queues.
 ///
 /// # Invariants
@@ -49,6 +37,7 @@ pub(crate) struct TagSetConfig {
 /// - `set.cmd_size` is the size of `T::RequestData`, so each request has room for
 ///   it, and `init_request` initialises it.
 /// - `set.driver_data` points to this value, which does not move.
+/// - `queues` is not empty, and `set.nr_hw_queues` is never more than it has.
 #[pin_data(PinnedDrop)]
 pub(crate) struct TagSet<T: Operations> {
     #[pin]
@@ -65,12 +54,15 @@ unsafe impl<T: Operations> Send for TagSet<T> {}
 unsafe impl<T: Operations> Sync for TagSet<T> {}
 
 impl<T: Operations> TagSet<T> {
-    /// Makes a tag set with one hardware queue for each value of `queues`.
-    /// May sleep.
+    /// Makes a tag set that owns a hardware queue for each value of `queues`, and uses as
+    /// many of them as `config` says (`blk_mq_alloc_tag_set`). With a single map it uses
+    /// no more than there are CPUs. May sleep.
     ///
     /// # Errors
     ///
-    /// `EINVAL` for a depth that blk-mq does not know, `ENOMEM`.
+    /// `EINVAL` for a depth that blk-mq does not know, no or too few queues, several maps
+    /// without [`Operations::map_queues`], or polled queues without [`Operations::poll`];
+    /// those of `queues` and [`Operations::init_request`]; `ENOMEM`.
     pub(crate) fn new(
         config: TagSetConfig,
         queues: impl IntoIterator<Item = Result<T::Queue>>,
@@ -96,7 +88,16 @@ impl<T: Operations> TagSet<T> {
             )?;
             all.push(KBox::new(queue, GFP_KERNEL)?, GFP_KERNEL)?;
         }
-        let nr_hw_queues = u32::try_from(all.len())?;
+        let owned = u32::try_from(all.len())?;
+        let nr_hw_queues = config.nr_hw_queues.unwrap_or(owned);
+        let nr_maps = config.maps.maps();
+        if nr_hw_queues == 0
+            || nr_hw_queues > owned
+            || (nr_maps > 1 && !T::HAS_MAP_QUEUES)
+            || (config.maps == QueueKind::Poll && !T::HAS_POLL)
+        {
+            return Err(EINVAL);
+        }
         let this = Arc::pin_init(
             pin_init!(Self {
                 set <- Opaque::ffi_init(|slot: *mut bindings::blk_mq_tag_set| {
@@ -113,7 +114,7 @@ impl<T: Operations> TagSet<T> {
         // SAFETY: nobody else knows of `set` yet.
         unsafe {
             (*set).ops = OperationsVTable::<T>::ops();
-            (*set).nr_maps = 1;
+            (*set).nr_maps = nr_maps;
             (*set).nr_hw_queues = nr_hw_queues;
             (*set).queue_depth = config.depth;
             (*set).reserved_tags = config.reserved_tags;
@@ -121,7 +122,7 @@ impl<T: Operations> TagSet<T> {
             (*set).cmd_size = size_of::<T::RequestData>() as u32;
             (*set).numa_node = config.numa_node;
             (*set).timeout = bindings::__msecs_to_jiffies(config.timeout_ms) as u32;
-            (*set).flags = bindings::BLK_MQ_F_NO_SCHED_BY_DEFAULT;
+            (*set).flags = config.flags.to_raw();
             (*set).driver_data = Arc::as_ptr(&this).cast_mut().cast();
         }
         // SAFETY: `set` is filled in, and lives at this place until it is freed.
@@ -131,7 +132,7 @@ impl<T: Operations> TagSet<T> {
         Ok(this)
     }
 
-    /// The hardware queues.
+    /// The hardware queues that the set owns, those not in use included.
     pub(crate) fn queues(&self) -> impl ExactSizeIterator<Item = &Queue<T>> {
         self.queues.iter().map(|queue| &**queue)
     }
@@ -139,6 +140,16 @@ impl<T: Operations> TagSet<T> {
     /// The hardware queue of an index.
     pub(crate) fn queue(&self, index: usize) -> Option<&Queue<T>> {
         self.queues.get(index).map(|queue| &**queue)
+    }
+
+    /// The hardware queue of an index.
+    ///
+    /// # Safety
+    ///
+    /// `index` is that of a hardware context of this tag set.
+    pub(super) unsafe fn queue_unchecked(&self, index: usize) -> &Queue<T> {
+        // SAFETY: there are no more hardware contexts than queues (type invariant).
+        unsafe { self.queues.get_unchecked(index) }
     }
 
     /// A reference to the hardware queue of an index, which keeps the tag set.
@@ -154,30 +165,95 @@ impl<T: Operations> TagSet<T> {
         &self.data
     }
 
-    /// Stops all request queues of the set and waits until no
-    /// [`Operations::queue_rq`] runs any more. May sleep; bounded by the driver's
-    /// own callbacks. Each call needs one [`Self::unquiesce`].
-    pub(crate) fn quiesce(&self) {
-        // SAFETY: allocated, by the type invariant and as `new()` gives out no other.
-        unsafe { bindings::blk_mq_quiesce_tagset(self.as_raw()) };
-    }
-
-    /// Undoes one [`Self::quiesce`].
-    pub(crate) fn unquiesce(&self) {
-        // SAFETY: as in `quiesce()`.
-        unsafe { bindings::blk_mq_unquiesce_tagset(self.as_raw()) };
-    }
-
     /// Waits until requests that were handed to other CPUs have ended there. May
     /// sleep; bounded by the driver's own callbacks.
     pub(crate) fn wait_completed(&self) {
-        // SAFETY: as in `quiesce()`.
+        // SAFETY: allocated, by the type invariant and as `new()` gives out no other.
         unsafe { bindings::blk_mq_tagset_wait_completed_request(self.as_raw()) };
+    }
+
+    /// How many hardware queues are in use.
+    pub(crate) fn nr_hw_queues(&self) -> u32 {
+        // SAFETY: a word that C writes under its locks; a look at it.
+        unsafe { (&raw const (*self.as_raw()).nr_hw_queues).read_volatile() }
+    }
+
+    /// How many tags each hardware queue has, reserved ones included; less than asked for
+    /// if there was too little memory.
+    pub(crate) fn depth(&self) -> u32 {
+        // SAFETY: not changed once the set is allocated.
+        unsafe { (*self.as_raw()).queue_depth }
+    }
+
+    /// Uses `count` hardware queues from now on (`blk_mq_update_nr_hw_queues`), and asks
+    /// for new maps. All request queues of the set are frozen meanwhile, so this waits for
+    /// every request that is under way; call it when the device answers. All hardware
+    /// contexts are made anew if the count changes or there are several maps. May sleep;
+    /// no [guard](super::freeze) of the set's may be held by the caller.
+    ///
+    /// Returns the count in force, which is the old one if there was too little memory.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if the set does not own as many queues.
+    pub(crate) fn update_nr_hw_queues(&self, count: u32) -> Result<u32> {
+        // CAST: widening.
+        if count == 0 || count as usize > self.queues.len() {
+            return Err(EINVAL);
+        }
+        let count = c_int::try_from(count)?;
+        // SAFETY: allocated, by the type invariant and as `new()` gives out no other.
+        // INVARIANT: no more than there are queues.
+        unsafe { bindings::blk_mq_update_nr_hw_queues(self.as_raw(), count) };
+        Ok(self.nr_hw_queues())
+    }
+
+    /// Shows `f` each request that was started and has not ended
+    /// (`blk_mq_tagset_busy_iter`), until it returns false. C holds a reference to the
+    /// request meanwhile, so its tag is not used anew. `f` must not sleep for long: what
+    /// changes the tag set waits for it. May sleep.
+    pub(crate) fn tagset_busy_iter<F>(&self, mut f: F)
+    where
+        F: FnMut(Observed<'_, T>) -> bool,
+    {
+        // SAFETY: allocated, by the type invariant and as `new()` gives out no other; `f`
+        // is alive for the duration of the call.
+        unsafe {
+            bindings::blk_mq_tagset_busy_iter(
+                self.as_raw(),
+                Some(show_busy::<T, F>),
+                (&raw mut f).cast(),
+            )
+        };
+    }
+
+    /// How many requests were started and have not ended. May sleep.
+    pub(crate) fn busy(&self) -> usize {
+        let mut count = 0usize;
+        self.tagset_busy_iter(|_| {
+            count = count.wrapping_add(1);
+            true
+        });
+        count
     }
 
     pub(super) fn as_raw(&self) -> *mut bindings::blk_mq_tag_set {
         self.set.get()
     }
+}
+
+/// # Safety
+///
+/// `rq` is a request of `T` that C holds a reference to, and `data` points to an `F` that
+/// nobody else uses, for the duration of the call.
+unsafe extern "C" fn show_busy<T, F>(rq: *mut bindings::request, data: *mut c_void) -> bool
+where
+    T: Operations,
+    F: FnMut(Observed<'_, T>) -> bool,
+{
+    // SAFETY: by this function's requirements.
+    let (f, rq) = unsafe { (&mut *data.cast::<F>(), Observed::from_raw(rq)) };
+    f(rq)
 }
 
 /// A hardware queue, and the tag set that owns it.
@@ -211,13 +287,20 @@ impl<T: Operations> PinnedDrop for TagSet<T> {
         if !self.allocated.load(Ordering::Relaxed) {
             return;
         }
+        // Every request queue is gone, so every request that was started has ended, or a
+        // driver has lost it. Counting here costs the data path nothing.
         for queue in self.queues() {
-            if !queue.slots().is_empty() {
+            let left = queue.slots().outstanding();
+            if left != 0 {
                 pr_err!(
-                    "hardware queue {}: slots not empty at teardown\n",
+                    "hardware queue {}: {left} slots not empty at teardown\n",
                     queue.index()
                 );
             }
+        }
+        let busy = self.busy();
+        if busy != 0 {
+            pr_err!("{busy} requests were started and have not ended at teardown\n");
         }
         // SAFETY: allocated, and no request queue uses it: each holds a reference
         // to this value until it is gone.

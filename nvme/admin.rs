@@ -50,6 +50,7 @@ use crate::{
         Completed,
         DataDirection,
         Expired,
+        HwCtx,
         IdleRequest,
         OwnedRequestQueue,
         Passthrough,
@@ -97,6 +98,7 @@ impl NvmeOperations for AdminQueue {}
 impl mq::Operations for AdminQueue {
     type TagSetData = ();
     type Queue = QueuePair;
+    type HwCtxData = ();
     type QueueData = AdminOwner;
     type RequestData = AdminData;
     type Mapping = Mapping;
@@ -105,11 +107,12 @@ impl mq::Operations for AdminQueue {
     const REQUEST_DATA_BUDGET: usize = 2 * CommandData::SIZE;
 
     fn queue_rq(
-        queue: &Queue<Self>,
+        hctx: HwCtx<'_, Self>,
         _owner: &AdminOwner,
         rq: IdleRequest<Self>,
         last: bool,
     ) -> Result<(), Refused<Self>> {
+        let queue = hctx.queue();
         let Some(command) = rq.data().common.command().copied() else {
             end(queue, rq, BlkStatus::NotSupported, last);
             return Ok(());
@@ -130,15 +133,15 @@ impl mq::Operations for AdminQueue {
                 last,
             ),
             // A closed queue gets no better, however often one tries.
-            Err(MapError::Busy) if queue.is_open() => return Err(rq.refuse()),
+            Err(MapError::Busy) if queue.is_open() => return Err(rq.refuse_resource()),
             Err(MapError::Busy) => end(queue, rq, BlkStatus::Offline, last),
             Err(MapError::Invalid) => end(queue, rq, BlkStatus::IoError, last),
         }
         Ok(())
     }
 
-    fn commit_rqs(queue: &Queue<Self>) {
-        Submitter::new(queue).commit();
+    fn commit_rqs(hctx: HwCtx<'_, Self>) {
+        Submitter::new(hctx.queue()).commit();
     }
 
     fn complete(_queue: &Queue<Self>, rq: Completed<Self>) {
@@ -151,15 +154,32 @@ impl mq::Operations for AdminQueue {
     }
 
     fn timeout(queue: &Queue<Self>, owner: &AdminOwner, rq: Expired<'_, Self>) -> TimeoutAction {
-        if !queue.slots().is_full(rq.tag()) {
+        let Some(tag) = rq.tag().filter(|tag| queue.slots().is_full(*tag)) else {
             // Another CPU has just completed it, or it never got to the device.
             return TimeoutAction::ResetTimer;
-        }
+        };
         owner.0.expired(
             queue.id(),
-            format_args!("admin command with tag {}, {} bytes", rq.tag(), rq.len()),
+            format_args!("admin command with tag {tag}, {} bytes", rq.len()),
         );
         TimeoutAction::ResetTimer
+    }
+
+    fn init_hctx(
+        _set: &(),
+        _queue: &Queue<Self>,
+        _owner: &AdminOwner,
+        _numa_node: i32,
+    ) -> impl PinInit<(), Error> {
+        Ok(())
+    }
+
+    fn init_request(
+        _set: &(),
+        _queue: Option<&Queue<Self>>,
+        _numa_node: i32,
+    ) -> impl PinInit<AdminData, Error> {
+        Ok(AdminData::default())
     }
 }
 
@@ -244,15 +264,12 @@ impl Admin {
         direction: DataDirection,
         timeout_ms: u32,
     ) -> Result<Passthrough<'_, AdminQueue>> {
-        Passthrough::new(
-            &self.queue,
-            direction,
-            timeout_ms,
-            AdminData {
-                common: CommandData::for_command(command),
-                queue: None,
-            },
-        )
+        let mut request = Passthrough::new(&self.queue, direction, timeout_ms)?;
+        request.data_mut().set(AdminData {
+            common: CommandData::for_command(command),
+            queue: None,
+        });
+        Ok(request)
     }
 
     /// Sends a command of a user, with `len` bytes at `address`.
@@ -269,18 +286,18 @@ impl Admin {
         len: usize,
     ) -> Result<Completion> {
         let request = self.request(command, direction, timeout_ms)?;
-        let data = if len == 0 {
+        let ended = if len == 0 {
             request.execute()?
         } else {
             request.execute_user(address, len)?
         };
-        data.common.completion().ok_or(EIO)
+        ended.data().common.completion().ok_or(EIO)
     }
 
     /// Sends a command that has no data.
     pub(crate) fn execute(&self, command: Command) -> Result<Completion, AdminError> {
-        let data = self.request(command, DataDirection::In, 0)?.execute()?;
-        judge(data.common.completion())
+        let ended = self.request(command, DataDirection::In, 0)?.execute()?;
+        judge(ended.data().common.completion())
     }
 
     /// Sends a command whose data are a `T`.
@@ -289,10 +306,10 @@ impl Admin {
         T: FromBytes + IntoBytes + Immutable + KnownLayout,
     {
         let mut reply = zeroed::boxed::<T>()?;
-        let data = self
+        let ended = self
             .request(*query.command(), DataDirection::In, 0)?
             .execute_kernel(reply.as_mut_bytes())?;
-        judge(data.common.completion())?;
+        judge(ended.data().common.completion())?;
         Ok(reply)
     }
 
@@ -343,16 +360,9 @@ impl Admin {
     }
 
     fn create(&self, command: Command, memory: DmaAddr) -> Result<(), AdminError> {
-        let request = Passthrough::new(
-            &self.queue,
-            DataDirection::In,
-            0,
-            AdminData {
-                common: CommandData::for_command(command),
-                queue: Some(memory),
-            },
-        )?;
-        judge(request.execute()?.common.completion()).map(|_| ())
+        let mut request = self.request(command, DataDirection::In, 0)?;
+        request.data_mut().queue = Some(memory);
+        judge(request.execute()?.data().common.completion()).map(|_| ())
     }
 }
 

@@ -41,7 +41,8 @@ use crate::{
         QueueLimits,
         QueueRef,
         TagSet,
-        TagSetConfig, //
+        TagSetConfig,
+        TagSetFlags, //
     },
     os::{
         params,
@@ -101,11 +102,10 @@ impl Hardware {
         let pair = QueuePair::new(&lease, &registers, instance, QueueId::ADMIN, size)?;
         let admin_set = TagSet::new(
             TagSetConfig {
-                depth: size.entries().saturating_sub(ADMIN_KEPT).max(1),
-                reserved_tags: 0,
                 timeout_ms: params::admin_timeout().saturating_mul(1000),
                 numa_node: lease.numa_node(),
-                cid_generation: true,
+                flags: TagSetFlags::NO_SCHED_BY_DEFAULT,
+                ..TagSetConfig::new(size.entries().saturating_sub(ADMIN_KEPT).max(1))
             },
             [Ok(pair)],
             (),
@@ -203,7 +203,7 @@ impl Hardware {
         let Some(set) = &self.io_set else {
             return;
         };
-        set.quiesce();
+        let quiesced = set.quiesce();
         poll_until(limit_ms, || {
             set.queues()
                 .all(|queue| queue.slots().is_empty())
@@ -211,7 +211,8 @@ impl Hardware {
         });
         if fail {
             close(set);
-            set.unquiesce();
+        } else {
+            quiesced.for_ever();
         }
     }
 
@@ -247,11 +248,10 @@ impl Hardware {
         });
         let set = TagSet::new(
             TagSetConfig {
-                depth: entries.wrapping_sub(1),
-                reserved_tags: 0,
                 timeout_ms: params::io_timeout().saturating_mul(1000),
                 numa_node: self.lease.numa_node(),
-                cid_generation: true,
+                flags: TagSetFlags::NO_SCHED_BY_DEFAULT,
+                ..TagSetConfig::new(entries.wrapping_sub(1))
             },
             pairs,
             QueueAffinity {
@@ -382,7 +382,9 @@ fn close<T: NvmeOperations>(set: &TagSet<T>) {
 /// that were handed to other CPUs.
 fn take_back<T: NvmeOperations>(set: &TagSet<T>, stopped: &DmaStopped, status: BlkStatus) {
     for queue in set.queues() {
-        queue.slots().drain(stopped, |rq| rq.end(status));
+        if queue.drain(stopped, |rq| rq.end(status)).is_err() {
+            pr_err!("queue {}: proof of another device\n", queue.id().get());
+        }
     }
     set.wait_completed();
 }

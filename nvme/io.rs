@@ -45,10 +45,12 @@ use crate::{
         BlkStatus,
         Completed,
         Expired,
+        HwCtx,
         IdleRequest,
         Op,
         Queue,
-        QueueMap,
+        QueueKind,
+        QueueMaps,
         Refused,
         Request,
         RequestInfo,
@@ -98,6 +100,7 @@ impl NvmeOperations for IoQueues {}
 impl mq::Operations for IoQueues {
     type TagSetData = QueueAffinity;
     type Queue = QueuePair;
+    type HwCtxData = ();
     type QueueData = Namespace;
     type RequestData = CommandData;
     type Mapping = Mapping;
@@ -107,11 +110,12 @@ impl mq::Operations for IoQueues {
 
     #[inline]
     fn queue_rq(
-        queue: &Queue<Self>,
+        hctx: HwCtx<'_, Self>,
         ns: &Namespace,
         mut rq: IdleRequest<Self>,
         last: bool,
     ) -> Result<(), Refused<Self>> {
+        let queue = hctx.queue();
         match prepare(queue, ns, &mut rq) {
             Ok(prepared) => {
                 submit_one(queue, rq.start(), prepared, last);
@@ -123,13 +127,13 @@ impl mq::Operations for IoQueues {
 
     fn queue_rqs(list: &mut RequestList<'_, Self>) {
         let mut next = list.pop();
-        while let Some(first) = next.take() {
-            next = queue_run(first, list);
+        while let Some((first, hctx)) = next.take() {
+            next = queue_run(first, hctx, list);
         }
     }
 
-    fn commit_rqs(queue: &Queue<Self>) {
-        Submitter::new(queue).commit();
+    fn commit_rqs(hctx: HwCtx<'_, Self>) {
+        Submitter::new(hctx.queue()).commit();
     }
 
     #[inline]
@@ -149,7 +153,7 @@ impl mq::Operations for IoQueues {
     }
 
     fn timeout(queue: &Queue<Self>, ns: &Namespace, rq: Expired<'_, Self>) -> TimeoutAction {
-        if !queue.slots().is_full(rq.tag()) {
+        if !rq.tag().is_some_and(|tag| queue.slots().is_full(tag)) {
             // Another CPU has just completed it, or it never got to the device.
             return TimeoutAction::ResetTimer;
         }
@@ -160,11 +164,31 @@ impl mq::Operations for IoQueues {
         TimeoutAction::ResetTimer
     }
 
-    fn map_queues(affinity: &QueueAffinity, map: &mut QueueMap<'_>) {
+    fn map_queues(affinity: &QueueAffinity, maps: &mut QueueMaps<'_>) {
+        let Some(mut map) = maps.kind(QueueKind::Default) else {
+            return;
+        };
         match affinity.first_vector {
             Some(first) => map.by_irq_affinity(affinity.lease.device(), first),
             None => map.spread(),
         }
+    }
+
+    fn init_hctx(
+        _affinity: &QueueAffinity,
+        _queue: &Queue<Self>,
+        _ns: &Namespace,
+        _numa_node: i32,
+    ) -> impl PinInit<(), Error> {
+        Ok(())
+    }
+
+    fn init_request(
+        _affinity: &QueueAffinity,
+        _queue: Option<&Queue<Self>>,
+        _numa_node: i32,
+    ) -> impl PinInit<CommandData, Error> {
+        Ok(CommandData::default())
     }
 }
 
@@ -178,7 +202,7 @@ fn not_sent(
 ) -> Result<(), Refused<IoQueues>> {
     match why {
         // A closed queue gets no better, however often one tries.
-        NotSent::Later if queue.is_open() => return Err(rq.refuse()),
+        NotSent::Later if queue.is_open() => return Err(rq.refuse_resource()),
         NotSent::Later => rq.end(BlkStatus::Offline),
         NotSent::Never(status) => rq.end(status),
     }
@@ -191,33 +215,36 @@ fn not_sent(
 
 /// Submits `first` and those that follow it in the list and go to the same queue,
 /// under one lock and with one doorbell. Returns the first that goes elsewhere.
-fn queue_run(
+fn queue_run<'a>(
     first: IdleRequest<IoQueues>,
-    list: &mut RequestList<'_, IoQueues>,
-) -> Option<IdleRequest<IoQueues>> {
+    hctx: HwCtx<'a, IoQueues>,
+    list: &mut RequestList<'a, IoQueues>,
+) -> Option<(IdleRequest<IoQueues>, HwCtx<'a, IoQueues>)> {
     /// Requests end outside of the lock, since who hears of it may submit more.
     enum Aside {
         Ended(IdleRequest<IoQueues>, BlkStatus),
         Rejected(Request<IoQueues>, Mapping),
     }
 
-    let queue = list.queue_of(&first);
+    let queue = hctx.queue();
+    let ns = list.request_queue().data();
     let mut aside = None;
-    let mut next = Some(first);
+    let mut next = Some((first, hctx));
     let mut submitter = Submitter::new(queue);
-    while let Some(mut rq) = next.take() {
-        if !core::ptr::eq(rq.queue(), queue) {
-            next = Some(rq);
+    while let Some((mut rq, hctx)) = next.take() {
+        if !core::ptr::eq(hctx.queue(), queue) {
+            next = Some((rq, hctx));
             break;
         }
-        let prepared = prepare(queue, list.queue_data_of(&rq), &mut rq);
+        let prepared = prepare(queue, ns, &mut rq);
         match prepared {
             Ok(prepared) => {
                 if let Err((rq, mapping)) = submitter.submit(rq.start(), prepared) {
                     aside = Some(Aside::Rejected(rq, mapping));
                 }
             }
-            Err(NotSent::Later) => list.give_back(rq.refuse()),
+            // It is of this list; another's would end with an error.
+            Err(NotSent::Later) => drop(list.give_back(rq)),
             Err(NotSent::Never(status)) => aside = Some(Aside::Ended(rq, status)),
         }
         next = list.pop();
@@ -310,7 +337,7 @@ fn prepare_other(
             .data()
             .command()
             .ok_or(NotSent::Never(BlkStatus::Invalid))?,
-        Op::Read | Op::Write | Op::Other(_) => return Err(NotSent::Never(BlkStatus::NotSupported)),
+        _ => return Err(NotSent::Never(BlkStatus::NotSupported)),
     };
     let (prps, mapping) = map_if_any(queue, rq)?;
     Ok(Prepared {

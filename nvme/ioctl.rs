@@ -307,18 +307,18 @@ fn io_command(disk: &DiskRef<'_, IoQueues>, via: Via, user: &UserCommand) -> Res
     if ns.controller().state() != State::Live {
         return Err(ENODEV);
     }
-    let request = Passthrough::<IoQueues>::new(
+    let mut request = Passthrough::<IoQueues>::new(
         disk.queue(),
         direction(user.opcode),
         timeout_ms(user, params::io_timeout()),
-        CommandData::for_command(command),
     )?;
-    let data = if user.data_len == 0 {
+    request.data_mut().set(CommandData::for_command(command));
+    let ended = if user.data_len == 0 {
         request.execute()?
     } else {
         request.execute_user(address(user.addr), usize::try_from(user.data_len)?)?
     };
-    data.completion().ok_or(EIO)
+    ended.data().completion().ok_or(EIO)
 }
 
 /// Who may send an admin command.

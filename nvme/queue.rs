@@ -40,7 +40,8 @@ use crate::{
         Operations,
         Queue,
         QueueRef,
-        Request, //
+        Request,
+        StopProof, //
     },
     pci::{
         IrqHandler,
@@ -137,10 +138,16 @@ pub(crate) trait NvmeOperations:
     Queue = QueuePair,
     Mapping = Mapping,
     DmaStopped = DmaStopped,
-    RequestData: AsMut<CommandData>,
+    RequestData: AsMut<CommandData> + Unpin,
     Completion<'a> = Entry<'a>,
 >
 {
+}
+
+impl<T: NvmeOperations> StopProof<T> for DmaStopped {
+    fn covers(&self, queue: &QueuePair) -> bool {
+        self.covers(queue.mapper().lease())
+    }
 }
 
 /// Something to write to the submission ring, and what it holds.
@@ -249,30 +256,31 @@ impl<T: NvmeOperations> Completer<T> {
     /// true if there was one.
     #[inline]
     fn walk(&mut self) -> bool {
-        let mut batch = CompletionBatch::new();
-        let found = self.read(&mut batch);
-        if found {
-            // Before the requests end, so that the device can go on meanwhile.
-            self.ring.commit();
-        }
-        found
+        CompletionBatch::collect(|batch| {
+            let found = self.read(batch);
+            if found {
+                // Before the requests end, so that the device can go on meanwhile.
+                self.ring.commit();
+            }
+            found
+        })
     }
 
     #[inline(always)] // The body of the interrupt handler.
-    fn read(&mut self, batch: &mut CompletionBatch<T>) -> bool {
+    fn read(&mut self, batch: &mut CompletionBatch<'_, T>) -> bool {
         let mut found = false;
         while let Some(entry) = self.ring.pop() {
             found = true;
             match self.queue.slots().take(&entry) {
                 Some(mut rq) => {
                     let is_block_io = rq.is_block_io();
-                    let data = rq.data_mut().as_mut();
+                    let data = rq.data_mut().get_mut().as_mut();
                     if is_block_io {
                         data.set_status(entry.status());
                     } else {
                         data.set_completion(entry.completion());
                     }
-                    rq.complete(batch, !entry.status().is_success());
+                    rq.complete_batched(batch, !entry.status().is_success());
                 }
                 None => bogus(&self.queue, entry.cid()),
             }
@@ -284,8 +292,10 @@ impl<T: NvmeOperations> Completer<T> {
     /// back and gives them to `f`.
     pub(crate) fn finish(&mut self, stopped: &DmaStopped, f: impl FnMut(Completed<T>)) {
         // There is nobody any more who would want to know up to where.
-        self.read(&mut CompletionBatch::new());
-        self.queue.slots().drain(stopped, f);
+        CompletionBatch::collect(|batch| self.read(batch));
+        if self.queue.drain(stopped, f).is_err() {
+            pr_err!("rnvme{}: proof of another device\n", self.queue.instance);
+        }
     }
 }
 

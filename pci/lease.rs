@@ -85,6 +85,11 @@ impl Lease {
         self.0.gone.complete_all();
     }
 
+    /// True if both are leases of the same binding of the same function.
+    pub(crate) fn same_function(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// The raw function.
     pub(super) fn as_raw(&self) -> *mut bindings::pci_dev {
         core::ptr::from_ref::<pci::Device>(&self.0.function)

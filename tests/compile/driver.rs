@@ -22,19 +22,28 @@ macro_rules! driver {
             }
         }
 
+        struct Stopped;
+
+        impl crate::mq::StopProof<Driver> for Stopped {
+            fn covers(&self, _queue: &<Driver as crate::mq::Operations>::Queue) -> bool {
+                true
+            }
+        }
+
         #[kernel::macros::vtable]
         impl crate::mq::Operations for Driver {
             type TagSetData = driver!(@type $($tag_set_data)?);
             type Queue = driver!(@type $($queue)?);
+            type HwCtxData = ();
             type QueueData = driver!(@type $($queue_data)?);
             type RequestData = driver!(@type $($request_data)?);
             type Mapping = driver!(@type $($mapping)?);
             type Completion<'a> = Entry;
-            type DmaStopped = ();
+            type DmaStopped = Stopped;
             const REQUEST_DATA_BUDGET: usize = driver!(@budget $($budget)?);
 
             fn queue_rq(
-                _queue: &crate::mq::Queue<Self>,
+                _hctx: crate::mq::HwCtx<'_, Self>,
                 _data: &Self::QueueData,
                 rq: crate::mq::IdleRequest<Self>,
                 _last: bool,
@@ -55,6 +64,23 @@ macro_rules! driver {
                 _rq: crate::mq::Expired<'_, Self>,
             ) -> crate::mq::TimeoutAction {
                 crate::mq::TimeoutAction::ResetTimer
+            }
+
+            fn init_hctx(
+                _set: &Self::TagSetData,
+                _queue: &crate::mq::Queue<Self>,
+                _data: &Self::QueueData,
+                _numa_node: i32,
+            ) -> impl kernel::prelude::PinInit<(), kernel::error::Error> {
+                Ok(())
+            }
+
+            fn init_request(
+                _set: &Self::TagSetData,
+                _queue: Option<&crate::mq::Queue<Self>>,
+                _numa_node: i32,
+            ) -> impl kernel::prelude::PinInit<Self::RequestData, kernel::error::Error> {
+                Err::<Self::RequestData, _>(kernel::prelude::ENOMEM)
             }
         }
     };

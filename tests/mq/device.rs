@@ -17,9 +17,9 @@ use crate::{
     line,
     mq::{
         BlkStatus,
-        CompletionBatch,
         TagSet,
-        TagSetConfig, //
+        TagSetConfig,
+        TagSetFlags, //
     },
     operations::Ram, //
 };
@@ -66,11 +66,10 @@ impl Device {
             (0..usize::try_from(config.queues)?).map(|index| HwQueue::new(shared.clone(), index));
         let set = TagSet::<Ram>::new(
             TagSetConfig {
-                depth: config.depth,
                 reserved_tags: config.reserved,
                 timeout_ms: config.timeout_ms,
-                numa_node: -1,
-                cid_generation: true,
+                flags: TagSetFlags::NO_SCHED_BY_DEFAULT,
+                ..TagSetConfig::new(config.depth)
             },
             queues,
             shared.clone(),
@@ -106,18 +105,19 @@ pub(crate) fn take_back(set: &TagSet<Ram>, status: Option<BlkStatus>) {
     // Another one's device must not run again while we hold a proof that it does not.
     let _stopping = shared.stopping.lock();
     // From here on nobody fills a slot,
-    set.quiesce();
+    let _quiesced = set.quiesce();
     // and nothing completes.
     let halted = hardware::halt(set);
     shared.counters.stops.add();
     for queue in set.queues() {
-        queue.slots().drain(&halted, |mut rq| {
+        let drained = queue.drain(&halted, |mut rq| {
             shared.counters.drained.add();
             rq.data_mut().taken_back(status);
-            // An error keeps it out of the batch, which remains empty.
-            rq.complete(&mut CompletionBatch::new(), true);
+            rq.complete();
         });
+        if drained.is_err() {
+            pr_err!("mq_ram: proof of another device\n");
+        }
     }
     hardware::resume(set, halted);
-    set.unquiesce();
 }

@@ -42,7 +42,13 @@ impl mq::Completion for Entry {
 }
 
 /// Proof that the device works on no command. Only [`halt`] makes one.
-pub(crate) struct Halted(());
+pub(crate) struct Halted(Arc<Shared>);
+
+impl mq::StopProof<Ram> for Halted {
+    fn covers(&self, queue: &HwQueue) -> bool {
+        core::ptr::eq(Arc::as_ptr(&queue.shared), Arc::as_ptr(&self.0))
+    }
+}
 
 /// Identifiers, first in, first out.
 struct Fifo {
@@ -221,7 +227,7 @@ pub(crate) fn halt(set: &TagSet<Ram>) -> Halted {
     for queue in set.queues() {
         queue.set_running(false);
     }
-    Halted(())
+    Halted(set.data().clone())
 }
 
 /// Starts them again.

@@ -31,10 +31,12 @@ use crate::{
         Completed,
         CompletionBatch,
         Expired,
+        HwCtx,
         IdleRequest,
         Operations,
         Queue,
-        QueueMap,
+        QueueKind,
+        QueueMaps,
         Refused,
         Request,
         RequestList,
@@ -75,6 +77,7 @@ impl Default for Progress {
 impl Operations for Ram {
     type TagSetData = Arc<Shared>;
     type Queue = HwQueue;
+    type HwCtxData = ();
     type QueueData = Disk;
     type RequestData = Progress;
     /// Nothing is mapped: what a request is about was copied before.
@@ -86,13 +89,14 @@ impl Operations for Ram {
 
     #[inline]
     fn queue_rq(
-        queue: &Queue<Self>,
+        hctx: HwCtx<'_, Self>,
         disk: &Disk,
         rq: IdleRequest<Self>,
         last: bool,
     ) -> Result<(), Refused<Self>> {
+        let queue = hctx.queue();
         queue.counters().queue_rq.add();
-        let result = accept(queue, disk, rq);
+        let result = accept(queue, disk, rq).map_err(IdleRequest::refuse_resource);
         if last {
             tell(queue);
         }
@@ -102,8 +106,9 @@ impl Operations for Ram {
     fn queue_rqs(list: &mut RequestList<'_, Self>) {
         // The queue that has not been told yet.
         let mut behind: Option<&Queue<Self>> = None;
-        while let Some(rq) = list.pop() {
-            let queue = list.queue_of(&rq);
+        let disk = list.request_queue().data();
+        while let Some((rq, hctx)) = list.pop() {
+            let queue = hctx.queue();
             if behind.is_none() {
                 queue.counters().queue_rqs.add();
             }
@@ -112,14 +117,16 @@ impl Operations for Ram {
             }
             behind = Some(queue);
             queue.counters().listed.add();
-            if let Err(refused) = accept(queue, list.queue_data_of(&rq), rq) {
-                list.give_back(refused);
+            if let Err(rq) = accept(queue, disk, rq) {
+                // It is of this list; another's would end with an error.
+                drop(list.give_back(rq));
             }
         }
         behind.into_iter().for_each(tell);
     }
 
-    fn commit_rqs(queue: &Queue<Self>) {
+    fn commit_rqs(hctx: HwCtx<'_, Self>) {
+        let queue = hctx.queue();
         queue.counters().commit_rqs.add();
         tell(queue);
     }
@@ -132,7 +139,7 @@ impl Operations for Ram {
             Context::SoftIrq => counters.in_soft_irq.add(),
             Context::HardIrq => counters.in_hard_irq.add(),
         }
-        let progress = rq.data_mut();
+        let mut progress = rq.data_mut();
         if progress.cpu != CpuId::current().as_u32() {
             counters.on_other_cpu.add();
         }
@@ -154,7 +161,7 @@ impl Operations for Ram {
         counters.timeout.add();
         // It may complete on another CPU at this very moment, or not have reached its slot
         // yet: so nothing is decided by this look.
-        if !queue.slots().is_full(rq.tag()) {
+        if !rq.tag().is_some_and(|tag| queue.slots().is_full(tag)) {
             counters.too_late.add();
             return TimeoutAction::ResetTimer;
         }
@@ -166,19 +173,42 @@ impl Operations for Ram {
         TimeoutAction::ResetTimer
     }
 
-    fn map_queues(shared: &Arc<Shared>, map: &mut QueueMap<'_>) {
+    fn map_queues(shared: &Arc<Shared>, maps: &mut QueueMaps<'_>) {
         shared.counters.map_queues.add();
-        map.spread();
+        if let Some(mut map) = maps.kind(QueueKind::Default) {
+            map.spread();
+        }
+    }
+
+    fn init_hctx(
+        _shared: &Arc<Shared>,
+        _queue: &Queue<Self>,
+        _disk: &Disk,
+        _numa_node: i32,
+    ) -> impl PinInit<(), Error> {
+        Ok(())
+    }
+
+    fn init_request(
+        _shared: &Arc<Shared>,
+        _queue: Option<&Queue<Self>>,
+        _numa_node: i32,
+    ) -> impl PinInit<Progress, Error> {
+        Ok(Progress::default())
     }
 }
 
-/// Takes a request, and does what it asks for. [`tell`] has to follow.
+/// Takes a request, and does what it asks for, or gives it back. [`tell`] has to follow.
 #[inline]
-fn accept(queue: &Queue<Ram>, disk: &Disk, mut rq: IdleRequest<Ram>) -> Result<(), Refused<Ram>> {
+fn accept(
+    queue: &Queue<Ram>,
+    disk: &Disk,
+    mut rq: IdleRequest<Ram>,
+) -> Result<(), IdleRequest<Ram>> {
     let counters = queue.counters();
     if queue.refuses() {
         counters.refused.add();
-        return Err(rq.refuse());
+        return Err(rq);
     }
     if !rq.take_fresh() {
         counters.retried.add();
@@ -226,24 +256,25 @@ fn tell(queue: &Queue<Ram>) {
 pub(crate) fn interrupt(queue: &Queue<Ram>) {
     let counters = queue.counters();
     counters.interrupts.add();
-    // What is in the batch ends when it is dropped, after the last.
-    let mut batch = CompletionBatch::new();
-    while let Some(entry) = queue.next() {
-        match queue.slots().take(&entry) {
-            Some(rq) => hand_over(queue, rq, &mut batch),
-            None => counters.stale.add(),
+    // What is in the batch ends after the last.
+    CompletionBatch::collect(|batch| {
+        while let Some(entry) = queue.next() {
+            match queue.slots().take(&entry) {
+                Some(rq) => hand_over(queue, rq, batch),
+                None => counters.stale.add(),
+            }
         }
-    }
+    });
 }
 
 /// Hands a request that is complete to blk-mq.
-fn hand_over(queue: &Queue<Ram>, mut rq: Completed<Ram>, batch: &mut CompletionBatch<Ram>) {
+fn hand_over(queue: &Queue<Ram>, mut rq: Completed<Ram>, batch: &mut CompletionBatch<'_, Ram>) {
     let again = queue.requeues();
-    let progress = rq.data_mut();
+    let mut progress = rq.data_mut();
     progress.again = again;
     progress.cpu = CpuId::current().as_u32();
     let alone = again || progress.status != BlkStatus::Ok || !queue.shared().config.batch;
-    rq.complete(batch, alone);
+    rq.complete_batched(batch, alone);
 }
 
 impl Progress {

@@ -83,8 +83,8 @@ fn ends_after_it_was_requeued<T: Operations>(rq: Completed<T>) {
     rq.end_ok(); //~ E0382
 }
 
-fn ends_in_the_batch<T: Operations>(rq: Completed<T>, batch: &mut CompletionBatch<T>) {
-    rq.complete(batch, false);
+fn ends_in_the_batch<T: Operations>(rq: Completed<T>, batch: &mut CompletionBatch<'_, T>) {
+    rq.complete_batched(batch, false);
     //=
     rq.end_ok(); //~ E0382
 }
@@ -92,12 +92,24 @@ fn ends_in_the_batch<T: Operations>(rq: Completed<T>, batch: &mut CompletionBatc
 fn refused_after_it_ended<T: Operations>(rq: IdleRequest<T>) -> Result<(), Refused<T>> {
     rq.end(BlkStatus::IoError);
     //= Ok(())
-    Err(rq.refuse()) //~ E0382
+    Err(rq.refuse_resource()) //~ E0382
 }
 
-fn refused_after_it_was_started<T: Operations>(rq: Request<T>) -> Result<(), Refused<T>> {
-    //= Ok(rq.end(BlkStatus::IoError))
-    Err(rq.refuse()) //~ E0599
+fn refused_in_flight<T: Operations>(
+    slots: &Slots<T>,
+    rq: Request<T>,
+    mapping: T::Mapping,
+) -> Result<(), Refused<T>> {
+    if slots.put(rq, mapping).is_ok() {
+        //= return Ok(());
+        return Err(rq.refuse_resource()); //~ E0382
+    }
+    Ok(())
+}
+
+fn refused_when_completed<T: Operations>(rq: Completed<T>) -> Result<(), Refused<T>> {
+    //= Ok(rq.end_ok())
+    Err(rq.refuse_resource()) //~ E0599
 }
 
 fn data_outlive_the_request<T: Operations<RequestData = u32>>(rq: Completed<T>) -> u32 {

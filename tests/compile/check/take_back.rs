@@ -16,25 +16,33 @@ use crate::{
         Completed,
         Expired,
         Operations,
+        Queue,
         Request,
         Slots, //
     },
-    nvme::ring::Entry, //
+    nvme::ring::Entry,
+    pci::Lease, //
 };
+use kernel::prelude::*;
 
 fn by_its_identifier<T: Operations>(slots: &Slots<T>, cid: Cid, completion: &T::Completion<'_>) {
     //= let rq = slots.take(completion);
     let rq = slots.take(&cid); //~ E0308
 }
 
-fn without_proof<T: Operations>(slots: &Slots<T>, stopped: &T::DmaStopped) {
-    //= slots.drain(stopped, |rq| rq.end(BlkStatus::IoError));
-    slots.drain(&(), |rq| rq.end(BlkStatus::IoError)); //~ E0308
+fn without_proof<T: Operations>(queue: &Queue<T>, stopped: &T::DmaStopped) -> Result {
+    //= queue.drain(stopped, |rq| rq.end(BlkStatus::IoError))
+    queue.drain(&(), |rq| rq.end(BlkStatus::IoError)) //~ E0308
 }
 
-fn with_a_proof_made_up(stopped: DmaStopped) -> DmaStopped {
-    //= stopped
-    DmaStopped(()) //~ E0423
+fn past_the_proof<T: Operations>(slots: &Slots<T>) {
+    //= let _ = slots.is_empty();
+    slots.drain(|rq| rq.end(BlkStatus::IoError)); //~ E0624
+}
+
+fn with_a_proof_made_up(stopped: DmaStopped, function: Lease) -> (DmaStopped, Option<Lease>) {
+    //= (stopped, Some(function))
+    (DmaStopped(function), None) //~ E0423
 }
 
 fn with_another_identifier<'a>(mut entry: Entry<'a>, other: Entry<'_>) -> Entry<'a> {

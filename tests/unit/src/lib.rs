@@ -81,9 +81,11 @@ pub(crate) mod mq {
         cid::Cid,
         operations::{
             Completion,
-            Operations, //
+            Operations,
+            StopProof, //
         },
         queue::Queue,
+        request::Completed,
         slots::Slots,
     };
 

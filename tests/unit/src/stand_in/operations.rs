@@ -10,6 +10,12 @@ pub(crate) trait Completion {
     fn cid(&self) -> Cid;
 }
 
+/// Proof that a device reaches no memory any more.
+pub(crate) trait StopProof<T: Operations> {
+    /// True if the device that was stopped is the one that `queue` belongs to.
+    fn covers(&self, queue: &T::Queue) -> bool;
+}
+
 /// The types of a driver.
 pub(crate) trait Operations: Sized + 'static {
     /// Data of one hardware queue.
@@ -22,5 +28,5 @@ pub(crate) trait Operations: Sized + 'static {
     type Completion<'a>: Completion;
 
     /// What only he has who stopped the device's access to memory.
-    type DmaStopped;
+    type DmaStopped: StopProof<Self>;
 }

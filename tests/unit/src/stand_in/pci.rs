@@ -40,6 +40,11 @@ struct Register {
 pub(crate) struct Lease(Rc<Function>);
 
 impl Lease {
+    /// True if both are leases of the same function.
+    pub(crate) fn same_function(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
+    }
+
     /// A function that stays a bus master.
     pub(crate) fn stubborn() -> Self {
         let lease = Self::default();

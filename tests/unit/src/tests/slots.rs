@@ -24,7 +24,8 @@ use crate::mq::{
     Completion,
     Operations,
     Queue,
-    Slots, //
+    Slots,
+    StopProof, //
 };
 
 /// A driver whose mappings are numbers, those of their requests.
@@ -33,8 +34,16 @@ struct Driver;
 /// A completion entry that was read.
 struct Entry(Cid);
 
-/// The device has stopped.
-struct Stopped;
+/// A device has stopped: this one, or another.
+struct Stopped {
+    ours: bool,
+}
+
+impl StopProof<Driver> for Stopped {
+    fn covers(&self, _queue: &()) -> bool {
+        self.ours
+    }
+}
 
 impl Completion for Entry {
     fn cid(&self) -> Cid {
@@ -107,7 +116,9 @@ impl Table {
 
     fn drain(&mut self) -> Vec<u64> {
         let mut serials = Vec::new();
-        self.slots().drain(&Stopped, |rq| serials.push(end(rq)));
+        let mut drain = |ours| self.queue.drain(&Stopped { ours }, |rq| serials.push(end(rq)));
+        assert!(drain(false).is_err(), "proof of another device");
+        assert!(drain(true).is_ok());
         self.inside
             .retain(|_, (serial, _)| !serials.contains(serial));
         serials

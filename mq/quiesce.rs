@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Quiesced queues: requests wait above the driver.
+
+use super::{
+    Operations,
+    RequestQueue,
+    TagSet, //
+};
+use crate::bindings;
+use core::mem;
+
+/// A request queue whose requests wait; dropping it lets them on.
+#[must_use = "dropping it lets requests on at once"]
+pub(crate) struct QuiescedQueue<'a, T: Operations>(&'a RequestQueue<T>);
+
+impl<T: Operations> RequestQueue<T> {
+    /// Keeps requests from [`Operations::queue_rq`], and waits until none runs any more
+    /// (`blk_mq_quiesce_queue`). Those that the driver has go on. May be nested. May sleep,
+    /// for as long as the driver's own callbacks take.
+    pub(crate) fn quiesce(&self) -> QuiescedQueue<'_, T> {
+        // SAFETY: live, and allocated on a tag set.
+        unsafe { bindings::blk_mq_quiesce_queue(self.as_raw()) };
+        QuiescedQueue(self)
+    }
+}
+
+impl<T: Operations> Drop for QuiescedQueue<'_, T> {
+    fn drop(&mut self) {
+        // SAFETY: live; undoes one `quiesce()`.
+        unsafe { bindings::blk_mq_unquiesce_queue(self.0.as_raw()) };
+    }
+}
+
+/// A tag set whose requests wait; dropping it lets them on.
+#[must_use = "dropping it lets requests on at once"]
+pub(crate) struct QuiescedTagSet<'a, T: Operations>(&'a TagSet<T>);
+
+impl<T: Operations> TagSet<T> {
+    /// Keeps requests from [`Operations::queue_rq`] on all request queues of the set, and
+    /// waits until none runs any more (`blk_mq_quiesce_tagset`). Those that the driver has
+    /// go on. May be nested. May sleep, for as long as the driver's own callbacks take.
+    ///
+    /// No disk may be added to the set before this is undone: blk-mq would undo for it what
+    /// was never done.
+    pub(crate) fn quiesce(&self) -> QuiescedTagSet<'_, T> {
+        // SAFETY: allocated: `TagSet::new()` gives out no other.
+        unsafe { bindings::blk_mq_quiesce_tagset(self.as_raw()) };
+        QuiescedTagSet(self)
+    }
+}
+
+impl<T: Operations> QuiescedTagSet<'_, T> {
+    /// Lets requests wait for ever: for a system that goes down.
+    pub(crate) fn for_ever(self) {
+        mem::forget(self);
+    }
+}
+
+impl<T: Operations> Drop for QuiescedTagSet<'_, T> {
+    fn drop(&mut self) {
+        // SAFETY: allocated; undoes one `quiesce()`.
+        unsafe { bindings::blk_mq_unquiesce_tagset(self.0.as_raw()) };
+    }
+}
