@@ -45,7 +45,7 @@ impl Features {
     pub(crate) const POLL: Self = Self(bindings::BLK_FEAT_POLL);
     /// The device can reach memory of other devices on the bus.
     pub(crate) const PCI_P2PDMA: Self = Self(bindings::BLK_FEAT_PCI_P2PDMA);
-    /// Quiescing the tag set leaves this queue out.
+    /// Quiescing the tag set leaves this queue out: it does not wait for its `queue_rq`.
     pub(crate) const SKIP_TAGSET_QUIESCE: Self = Self(bindings::BLK_FEAT_SKIP_TAGSET_QUIESCE);
     /// Writing a part of a stripe is expensive.
     pub(crate) const RAID_PARTIAL_STRIPES_EXPENSIVE: Self =

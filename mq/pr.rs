@@ -136,11 +136,11 @@ impl PrKeys<'_> {
     /// One more key. Those that there is no room for are counted only.
     pub(crate) fn add(&mut self, key: u64) {
         if self.seen < self.room {
-            // SAFETY: by `new`'s requirements there is room for `room` keys. CAST: widening.
+            // SAFETY: by `new`'s requirements there is room for `room` keys behind the
+            // structure. CAST: widening.
             unsafe {
-                (*self.raw)
-                    .keys
-                    .as_mut_ptr()
+                (&raw mut (*self.raw).keys)
+                    .cast::<u64>()
                     .add(self.seen as usize)
                     .write(key);
             }

@@ -55,8 +55,8 @@ pub(crate) struct Zone {
     pub(crate) len: u64,
     /// How much of it can be written.
     pub(crate) capacity: u64,
-    /// Where the next write goes, counted from the start of the disk. Conventional, full,
-    /// read-only and offline zones have none, and what is said here is not looked at.
+    /// Where the next write goes, counted from the start of the disk. A zone that is
+    /// conventional, full, read-only or offline has none; programs get what is said here.
     pub(crate) write_pointer: u64,
     /// How it may be written.
     pub(crate) kind: ZoneType,

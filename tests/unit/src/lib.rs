@@ -17,6 +17,19 @@ pub(crate) mod bindings;
 #[cfg(test)]
 #[path = "stand_in/prelude.rs"]
 pub(crate) mod prelude;
+#[cfg(test)]
+pub(crate) mod ffi {
+    //! Stands for `kernel::ffi`, where a C `long` is a `usize`.
+
+    #[allow(non_camel_case_types, reason = "as C has it")]
+    pub(crate) type c_ulong = usize;
+}
+#[cfg(test)]
+pub(crate) mod page {
+    //! Stands for `kernel::page`.
+
+    pub(crate) const PAGE_SIZE: usize = 4096;
+}
 
 #[allow(dead_code, reason = "the rest of the driver is not here")]
 #[path = "../../../dma"]
@@ -63,7 +76,15 @@ pub(crate) mod mq {
         reason = "only the rest of the driver uses all of them"
     )]
     pub(crate) mod atomic;
+    #[cfg(test)]
+    pub(crate) mod block_size;
     pub(crate) mod cid;
+    #[cfg(test)]
+    pub(crate) mod integrity;
+    #[cfg(test)]
+    pub(crate) mod limits;
+    #[cfg(test)]
+    pub(crate) mod limits_raw;
     #[cfg(test)]
     #[path = "../tests/unit/src/stand_in/operations.rs"]
     pub(crate) mod operations;
@@ -78,7 +99,12 @@ pub(crate) mod mq {
 
     #[cfg(test)]
     pub(crate) use self::{
+        block_size::{
+            BlockSize,
+            PowerOfTwo, //
+        },
         cid::Cid,
+        limits::QueueLimits,
         operations::{
             Completion,
             Operations,
@@ -88,6 +114,31 @@ pub(crate) mod mq {
         request::Completed,
         slots::Slots,
     };
+
+    /// The limits as C has them, which is for this module alone to ask for.
+    #[cfg(test)]
+    pub(crate) fn to_raw(
+        limits: &QueueLimits,
+    ) -> Result<crate::bindings::queue_limits, limits_raw::InvalidLimits> {
+        limits.to_raw()
+    }
+
+    /// The other way.
+    #[cfg(test)]
+    pub(crate) fn read(
+        raw: &crate::bindings::queue_limits,
+    ) -> Result<QueueLimits, limits_raw::InvalidLimits> {
+        QueueLimits::read(raw)
+    }
+
+    /// What an update does.
+    #[cfg(test)]
+    pub(crate) fn write(
+        limits: &QueueLimits,
+        raw: &mut crate::bindings::queue_limits,
+    ) -> Result<(), limits_raw::InvalidLimits> {
+        limits.write(raw)
+    }
 
     /// A queue without data, which is for this module alone to make.
     #[cfg(test)]

@@ -15,6 +15,9 @@ pub(crate) struct Error;
 /// No such device.
 pub(crate) const ENODEV: Error = Error;
 
+/// Invalid argument.
+pub(crate) const EINVAL: Error = Error;
+
 impl From<TryFromIntError> for Error {
     fn from(_: TryFromIntError) -> Self {
         Self

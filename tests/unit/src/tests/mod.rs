@@ -22,6 +22,7 @@ mod limits;
 mod log;
 mod pool;
 mod prp;
+mod queue_limits;
 mod registers;
 mod regs;
 mod ring;
