@@ -201,3 +201,41 @@ def test_unbind_from_both_ends(vm: Vm) -> None:
         assert results[1].rc == 0, str(results[1])
     with loaded(vm):
         exchange(vm, "after the races")
+
+
+#: Closes the last file of a disk that is gone already, and unloads at the same moment, while somebody
+#: else walks over all disks. {0}: how often, {1}: the drive, {2}: its disk.
+_LAST_CLOSE = """
+(while test ! -e /tmp/stop; do cat /proc/diskstats /proc/partitions >/dev/null; done) &
+for cycle in $(seq {0}); do
+    busybox insmod /in/rnvme.ko claim_all=1 || exit 1
+    sleep 300 3<{2} &
+    holder=$!
+    until readlink /proc/$holder/fd/3 2>/dev/null | grep -qx {2}; do kill -0 $holder || exit 1; done
+    echo {1} >/sys/bus/pci/drivers/rnvme/unbind || exit 1
+    busybox rmmod rnvme 2>/dev/null && exit 1
+    kill $holder &
+    tries=0
+    until busybox rmmod rnvme 2>/dev/null; do
+        tries=$((tries + 1))
+        test $tries -lt 10000 || exit 1
+    done
+    wait
+done >/dev/null 2>/tmp/last-close &
+wait $!
+result=$?
+touch /tmp/stop
+cat /tmp/last-close >&2
+exit $result
+"""
+
+
+def test_unload_against_the_last_close(vm: Vm) -> None:
+    """The end of a disk is the module's code, and comes after the pin of the module is gone."""
+    with loaded(vm) as addr:
+        pass
+    cycles = number("unloads_at_the_last_close")
+    vm.run(_LAST_CLOSE.format(cycles, addr, DISK), 30 + 15 * cycles)
+    vm.run("rm -f /tmp/stop")
+    with loaded(vm):
+        exchange(vm, "after the races")
