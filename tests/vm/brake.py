@@ -14,7 +14,7 @@ ARGS = ("-object", "throttle-group,id=brake")
 
 def namespace(**description: object) -> NvmeNs:
     """A namespace that has the brake; all of a machine have the same."""
-    node = '{"driver": "throttle", "throttle-group": "brake", "file": "@file@"}'
+    node = '{"driver": "throttle", "throttle-group": "brake", "discard": "unmap", "file": "@file@"}'
     return NvmeNs(node=node, **description)  # type: ignore[arg-type]
 
 
