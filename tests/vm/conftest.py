@@ -8,7 +8,8 @@ A test says which machine it wants and takes the fixture ``vm``::
 
 Tests with equal machines run one after the other on the same one, so each leaves it as it was
 found: module unloaded, nothing mounted, no CPU off. ``fresh_vm`` is a machine of the test's own.
-``@pytest.mark.kernels("stock", "debug")`` runs a test once on each kernel.
+``@pytest.mark.kernels("stock", "debug")`` runs a test once on each kernel. ``@pytest.mark.soak`` is
+for what takes too long for every change: it runs with ``RNVME_SOAK=1`` only.
 After each test the kernel log is checked; a test for which some complaint is right says so::
 
     @pytest.mark.allow_log(r"I/O error, dev rnvme0n1")
@@ -31,20 +32,18 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "machine(**description): the Machine that the test runs on")
     config.addinivalue_line("markers", "allow_log(*patterns): lines of the kernel log that are right here")
     config.addinivalue_line("markers", "kernels(*names): run once on each: stock, debug")
+    config.addinivalue_line("markers", "soak: with the full numbers only, for its length")
 
 
 # Seen green one by one, but not yet in one run of all tests on a quiet machine: only to soak.
 _TO_SOAK = (
     "test_cpu_hotplug.py",
-    "test_debug.py",
     "test_dma.py",
     "test_gone.py",
     "test_in_tree.py",
-    "test_io.py::test_flushes_reach_the_drive",
     "test_kexec.py",
     "test_shutdown.py",
     "test_swap.py",
-    "test_sysfs.py",
     "test_timeout.py",
     "test_unbind.py::test_unbind_and_bind_under_load",
 )
@@ -71,9 +70,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     if not soaking():
         later = pytest.mark.skip(reason="only to soak, for now")
+        long = pytest.mark.skip(reason="only with RNVME_SOAK=1")
         for item in items:
             if item.nodeid.removeprefix("tests/vm/").startswith(_TO_SOAK):
                 item.add_marker(later)
+            if item.get_closest_marker("soak") is not None:
+                item.add_marker(long)
     first: dict[Machine, int] = {}
     places = {}
     for place, item in enumerate(items):
