@@ -143,16 +143,30 @@ def test_the_ends_of_the_disk(vm: Vm) -> None:
 
 
 def test_flushes_reach_the_drive(vm: Vm) -> None:
-    """fsync ends in a Flush; a write with O_DSYNC carries it along, as FUA; others have none."""
+    """A Flush for each fsync, one after each write that is to be safe at once, and none for others."""
+    disk = vm.disk(1)
+    clear(disk)
+    count, bs = 16, 4 * KIB
     with loaded(vm) as drives:
-        write = f"dd if=/dev/zero of={drives.disk(1)} bs=4k count=16 status=none"
-        for how, expected in (
-            ("oflag=direct conv=notrunc", 0),
-            ("oflag=direct conv=notrunc,fsync", 1),
-            ("oflag=direct,dsync conv=notrunc", 0),
-            ("conv=notrunc,fdatasync", 1),
+        node = drives.disk(1)
+        for place, (how, expected) in enumerate(
+            (
+                ("oflag=direct conv=notrunc", 0),
+                ("oflag=direct conv=notrunc,fsync", 1),
+                # blk-mq writes with FUA, and then the node's file operations flush all the same.
+                ("oflag=direct,dsync conv=notrunc", count),
+                ("conv=notrunc,fdatasync", 1),
+            )
         ):
+            text = pattern(how, count * bs)
             with traced(vm, "pci_nvme_io_cmd") as commands:
-                vm.run(f"{write} {how}")
-                assert sum("NVME_NVM_CMD_FLUSH" in command for command in commands()) == expected, how
-                assert sum("NVME_NVM_CMD_WRITE" in command for command in commands()) > 0
+                vm.run(
+                    f"dd of={node} bs={bs} seek={place * count} iflag=fullblock status=none {how}", stdin=text
+                )
+                flushes = sum("NVME_NVM_CMD_FLUSH" in command for command in commands())
+                writes = sum("NVME_NVM_CMD_WRITE" in command for command in commands())
+            assert flushes == expected, how
+            assert (writes == count) if "direct" in how else (1 <= writes <= count), how
+            # The host sees them while the disk is still in use: nothing else was to write them.
+            assert disk.read(place * count * bs, len(text)) == text
+        assert disk.sha256(0, 4 * count * bs) == guest_sha256(vm, node, 0, 4 * count * bs)
