@@ -201,6 +201,10 @@ parameters! {
         block: u32 = 512,
         /// Writes may not be on the medium until a flush.
         cache: bool = false,
+        /// The largest discard in bytes; 0 is none.
+        discard: u32 = 0,
+        /// The largest write-zeroes in bytes; 0 is none.
+        write_zeroes: u32 = 0,
         /// Whether it keeps data: without, nothing is copied, and reads give whatever
         /// was in memory.
         memory: bool = true,

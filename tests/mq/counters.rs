@@ -118,4 +118,10 @@ counters! {
     flush,
     /// Writes with FUA.
     fua,
+    /// Discards.
+    discard,
+    /// Writes of zeroes.
+    write_zeroes,
+    /// Accesses to what is bad.
+    bad,
 }

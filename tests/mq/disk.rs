@@ -86,6 +86,14 @@ impl Disk {
                 counters.flush.add();
                 BlkStatus::Ok
             }
+            Op::Discard => {
+                counters.discard.add();
+                self.clear(rq)
+            }
+            Op::WriteZeroes => {
+                counters.write_zeroes.add();
+                self.clear(rq)
+            }
             _ => BlkStatus::NotSupported,
         }
     }
@@ -114,10 +122,36 @@ impl Disk {
         }
     }
 
+    /// Makes what the request is about zeroes. A discard may have several ranges, each
+    /// of them a bio.
+    fn clear(&self, rq: &RequestInfo<Ram>) -> BlkStatus {
+        if self.is_bad(rq) {
+            return BlkStatus::Medium;
+        }
+        let mut whole = true;
+        if let Some(medium) = &self.medium {
+            rq.for_each_bio(|offset, len| {
+                whole &= medium.for_each_page(offset, len, |bytes| {
+                    bytes.fill(0);
+                    true
+                });
+            });
+        }
+        if whole {
+            BlkStatus::Ok
+        } else {
+            BlkStatus::IoError
+        }
+    }
+
     /// Whether a request touches the range that is bad.
     fn is_bad(&self, rq: &RequestInfo<Ram>) -> bool {
         let end = rq.offset().saturating_add(u64::from(rq.len()));
         let bad_end = self.config.bad_at.saturating_add(self.config.bad_len);
-        rq.offset() < bad_end && self.config.bad_at < end
+        let is_bad = rq.offset() < bad_end && self.config.bad_at < end;
+        if is_bad {
+            self.device.counters.bad.add();
+        }
+        is_bad
     }
 }
