@@ -201,13 +201,25 @@ parameters! {
         block: u32 = 512,
         /// Writes may not be on the medium until a flush.
         cache: bool = false,
+        /// The largest request in bytes.
+        max_bytes: u64 = 1 << 20,
         /// The largest discard in bytes; 0 is none.
-        discard: u32 = 0,
-        /// The largest write-zeroes in bytes; 0 is none.
-        write_zeroes: u32 = 0,
+        discard: u64 = 0,
+        /// The largest write of zeroes in bytes; 0 is none.
+        write_zeroes: u64 = 0,
+        /// The size of each zone in bytes; 0 is none.
+        zone_size: u64 = 0,
+        /// How much of it can be written; 0 is all.
+        zone_capacity: u64 = 0,
+        /// How many zones at the start of the disk are conventional.
+        conventional: u32 = 0,
+        /// The largest append to a zone in bytes; 0 has the block layer make writes of them.
+        append: u64 = 0,
         /// Whether it keeps data: without, nothing is copied, and reads give whatever
         /// was in memory.
         memory: bool = true,
+        /// The medium can be taken out.
+        removable: bool = false,
         /// Nobody may write.
         read_only: bool = false,
         /// The first byte of a range in which every access fails with a medium error.

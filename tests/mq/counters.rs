@@ -122,6 +122,26 @@ counters! {
     discard,
     /// Writes of zeroes.
     write_zeroes,
+    /// Open, close, finish and reset of zones.
+    zone_commands,
     /// Accesses to what is bad.
     bad,
+
+    // What those who open a disk do.
+    /// Calls of `open`.
+    open,
+    /// Calls of `release`.
+    release,
+    /// Calls of `ioctl`.
+    ioctl,
+    /// Calls of `getgeo`.
+    getgeo,
+    /// Calls of `set_read_only`.
+    set_read_only,
+    /// Calls of `check_events`.
+    check_events,
+    /// Calls of `report_zones`.
+    report_zones,
+    /// Calls of `free_disk`.
+    free_disk,
 }

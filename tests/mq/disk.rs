@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A disk: its limits, and what it does with a request.
+//! A disk: what it is made of, and what it does with a request.
 
 #![forbid(unsafe_code)]
 
@@ -9,6 +9,7 @@ use crate::{
         DiskConfig,
         Name, //
     },
+    counters::Counters,
     device::{
         Device,
         Shared, //
@@ -16,16 +17,25 @@ use crate::{
     medium::Medium,
     mq::{
         BlkStatus,
-        BlockDevice,
         BlockSize,
+        DiscardLimits,
+        DiskEvents,
         GenDisk,
         GenDiskBuilder,
         Op,
+        PowerOfTwo,
         QueueLimits,
         RequestInfo,
-        WriteCache, //
+        WriteCache,
+        WriteZeroesLimits,
+        ZoneLimits, //
     },
     operations::Ram,
+    reservations::Reservations,
+    zones::{
+        Action,
+        Zones, //
+    },
 };
 use kernel::{
     prelude::*,
@@ -33,125 +43,222 @@ use kernel::{
 };
 
 /// The driver's data of a disk.
-pub(crate) struct Disk {
+#[pin_data]
+pub(crate) struct RamDisk {
     config: DiskConfig,
     device: Arc<Shared>,
     /// Without, nothing is copied.
     medium: Option<Medium>,
+    zones: Option<Zones>,
+    #[pin]
+    reservations: Reservations,
 }
 
-#[vtable]
-impl BlockDevice for Ram {}
+/// How a request ends: well, with the place that an append went to if it is one, or with
+/// a status that says why not.
+type Outcome = core::result::Result<Option<u64>, BlkStatus>;
 
-impl Disk {
+impl RamDisk {
     /// Adds a disk to a device. May sleep; its partition table is read on the way.
     pub(crate) fn add(name: &Name, device: &Device, config: DiskConfig) -> Result<GenDisk<Ram>> {
-        let block = BlockSize::new(config.block)?;
-        let limits = QueueLimits {
-            write_cache: if config.cache {
-                WriteCache::BackWithFua
-            } else {
-                WriteCache::Through
-            },
-            ..QueueLimits::transfer(1 << 20, 128, None).block_size(block)
+        let limits = limits(&config)?;
+        let medium = match config.memory {
+            true => Some(Medium::new(config.size)?),
+            false => None,
         };
-        let medium = if config.memory {
-            Some(Medium::new(config.size)?)
-        } else {
-            None
+        let zones = match limits.zones {
+            Some(ZoneLimits { size, .. }) => {
+                let capacity = match config.zone_capacity {
+                    0 => config.zone_size,
+                    some => some,
+                };
+                Some(Zones::new(
+                    config.size,
+                    size,
+                    capacity,
+                    config.conventional,
+                )?)
+            }
+            None => None,
         };
-        let data = Arc::new(
-            Disk {
+        let data = Arc::pin_init(
+            pin_init!(RamDisk {
                 config,
                 device: device.shared.clone(),
                 medium,
-            },
+                zones,
+                reservations <- Reservations::new(),
+            }),
             GFP_KERNEL,
         )?;
         GenDiskBuilder::new(limits, config.size)
             .read_only(config.read_only)
+            .removable(config.removable)
+            .events(DiskEvents::MEDIA_CHANGE)
             .build(fmt!("{}", name.as_str()), device.set.clone(), data)
+    }
+
+    /// The device's counters.
+    #[inline]
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.device.counters
+    }
+
+    /// The zones, if it has such.
+    pub(crate) fn zones(&self) -> Option<&Zones> {
+        self.zones.as_ref()
+    }
+
+    /// The reservations.
+    pub(crate) fn reservations(&self) -> &Reservations {
+        &self.reservations
     }
 
     /// Does what a request asks for, and says how it ends.
     #[inline]
-    pub(crate) fn serve(&self, rq: &RequestInfo<Ram>) -> BlkStatus {
-        let counters = &self.device.counters;
+    pub(crate) fn serve(&self, rq: &RequestInfo<Ram>) -> Outcome {
+        let counters = self.counters();
         if rq.is_fua() {
             counters.fua.add();
         }
+        if self.is_bad(rq) {
+            counters.bad.add();
+            return Err(BlkStatus::Medium);
+        }
         match rq.op() {
-            Op::Read | Op::Write => self.transfer(rq),
+            Op::Read => self.copy(rq, rq.offset()),
+            Op::Write => self.write(rq, false),
             Op::Flush => {
                 counters.flush.add();
-                BlkStatus::Ok
+                Ok(None)
             }
             Op::Discard => {
                 counters.discard.add();
-                self.clear(rq)
+                self.clear_ranges(rq)
             }
             Op::WriteZeroes => {
                 counters.write_zeroes.add();
-                self.clear(rq)
+                self.clear_ranges(rq)
             }
-            _ => BlkStatus::NotSupported,
+            _ => Err(BlkStatus::NotSupported),
         }
     }
 
+    fn write(&self, rq: &RequestInfo<Ram>, is_append: bool) -> Outcome {
+        let at = match &self.zones {
+            Some(zones) => zones.write(rq.offset(), rq.len(), is_append)?,
+            None => rq.offset(),
+        };
+        self.copy(rq, at)?;
+        Ok(is_append.then_some(at))
+    }
+
+    /// Copies the data of a request to or from the medium.
     #[inline]
-    fn transfer(&self, rq: &RequestInfo<Ram>) -> BlkStatus {
-        if self.is_bad(rq) {
-            return BlkStatus::Medium;
-        }
+    fn copy(&self, rq: &RequestInfo<Ram>, at: u64) -> Outcome {
         let Some(medium) = &self.medium else {
-            return BlkStatus::Ok;
+            return Ok(None);
         };
         let mut data = rq.data_cursor();
-        let whole = medium.for_each_page(rq.offset(), rq.len(), |bytes| {
-            let copied = if rq.is_write() {
+        let is_write = rq.is_write();
+        let whole = medium.for_each_page(at, u64::from(rq.len()), |bytes| {
+            let copied = if is_write {
                 data.read(bytes)
             } else {
                 data.write(bytes)
             };
             copied == bytes.len()
         });
-        if whole {
-            BlkStatus::Ok
-        } else {
-            BlkStatus::IoError
-        }
+        whole.then_some(None).ok_or(BlkStatus::IoError)
     }
 
-    /// Makes what the request is about zeroes. A discard may have several ranges, each
-    /// of them a bio.
-    fn clear(&self, rq: &RequestInfo<Ram>) -> BlkStatus {
-        if self.is_bad(rq) {
-            return BlkStatus::Medium;
-        }
+    /// Makes what a request is about zeroes. A discard may have several ranges, each of
+    /// them a bio.
+    fn clear_ranges(&self, rq: &RequestInfo<Ram>) -> Outcome {
         let mut whole = true;
-        if let Some(medium) = &self.medium {
-            rq.for_each_bio(|offset, len| {
-                whole &= medium.for_each_page(offset, len, |bytes| {
-                    bytes.fill(0);
-                    true
-                });
-            });
+        rq.for_each_bio(|offset, len| whole &= self.clear(offset, u64::from(len)));
+        whole.then_some(None).ok_or(BlkStatus::IoError)
+    }
+
+    fn clear(&self, offset: u64, len: u64) -> bool {
+        self.medium.as_ref().is_none_or(|medium| {
+            medium.for_each_page(offset, len, |bytes| {
+                bytes.fill(0);
+                true
+            })
+        })
+    }
+
+    /// Does something to a zone.
+    fn manage(&self, offset: u64, action: Action) -> Outcome {
+        self.counters().zone_commands.add();
+        let zones = self.zones.as_ref().ok_or(BlkStatus::NotSupported)?;
+        match zones.manage(offset, action) {
+            BlkStatus::Ok => {}
+            status => return Err(status),
         }
-        if whole {
-            BlkStatus::Ok
-        } else {
-            BlkStatus::IoError
+        if action == Action::Reset {
+            self.clear(offset, zones.size());
         }
+        Ok(None)
+    }
+
+    /// Resets all zones that can be.
+    fn reset_all(&self) -> Outcome {
+        let zones = self.zones.as_ref().ok_or(BlkStatus::NotSupported)?;
+        for start in zones.sequential() {
+            self.manage(start, Action::Reset)?;
+        }
+        Ok(None)
     }
 
     /// Whether a request touches the range that is bad.
+    #[inline]
     fn is_bad(&self, rq: &RequestInfo<Ram>) -> bool {
-        let end = rq.offset().saturating_add(u64::from(rq.len()));
-        let bad_end = self.config.bad_at.saturating_add(self.config.bad_len);
-        let is_bad = rq.offset() < bad_end && self.config.bad_at < end;
-        if is_bad {
-            self.device.counters.bad.add();
+        let (bad_at, bad_len) = (self.config.bad_at, self.config.bad_len);
+        if bad_len == 0 || rq.op() == Op::Flush {
+            return false;
         }
-        is_bad
+        let end = rq.offset().saturating_add(u64::from(rq.len()));
+        rq.offset() < bad_at.saturating_add(bad_len) && bad_at < end
     }
+}
+
+/// The limits of a disk with these parameters.
+///
+/// # Errors
+///
+/// `EINVAL` for a size that has to be a power of two and is not.
+fn limits(config: &DiskConfig) -> Result<QueueLimits> {
+    let zones = match config.zone_size {
+        0 => None,
+        size => Some(ZoneLimits {
+            size: PowerOfTwo::new(size)?,
+            max_open: 0,
+            max_active: 0,
+            max_append: config.append,
+            write_granularity: 0,
+        }),
+    };
+    let discard = (config.discard != 0).then_some(DiscardLimits {
+        max_bytes: config.discard,
+        max_segments: 8,
+        granularity: 0,
+        alignment: 0,
+    });
+    let write_zeroes = (config.write_zeroes != 0).then_some(WriteZeroesLimits {
+        max_bytes: config.write_zeroes,
+        unmap: true,
+    });
+    Ok(QueueLimits {
+        write_cache: match config.cache {
+            true => WriteCache::BackWithFua,
+            false => WriteCache::Through,
+        },
+        discard,
+        write_zeroes,
+        zones,
+        ..QueueLimits::transfer(config.max_bytes, 128, None)
+            .block_size(BlockSize::new(config.block)?)
+    })
 }

@@ -37,7 +37,7 @@ impl Medium {
     pub(crate) fn for_each_page(
         &self,
         offset: u64,
-        len: u32,
+        len: u64,
         mut f: impl FnMut(&mut [u8]) -> bool,
     ) -> bool {
         let (Ok(mut at), Ok(mut left)) = (usize::try_from(offset), usize::try_from(len)) else {

@@ -12,10 +12,13 @@
 //! | `line` | its interrupt |
 //! | `device` | a device and its disks' common tag set: made, stopped, taken away |
 //! | `disk` | a disk: its limits, what it does with a request |
-//! | `medium` | where its data are |
+//! | `medium`, `zones` | where its data are, and where they may be written |
+//! | `block_device` | what a disk answers to those who open it |
+//! | `reservations` | who may write it |
 //! | `config` | all parameters |
 //! | `counters` | how often each callback ran |
 //! | `control` | `/dev/mq_ram`: commands in, a report out |
+//! | `registry` | these commands, and what they make |
 //!
 //! `mq/` comes from the driver's own folder; nothing of PCI, DMA or NVMe does.
 
@@ -36,6 +39,7 @@ mod os {
     pub(crate) mod timer;
 }
 
+mod block_device;
 mod config;
 mod control;
 mod counters;
@@ -46,6 +50,8 @@ mod line;
 mod medium;
 mod operations;
 mod registry;
+mod reservations;
+mod zones;
 
 use kernel::{
     miscdevice::{

@@ -20,7 +20,7 @@ use crate::{
         self,
         Shared, //
     },
-    disk::Disk,
+    disk::RamDisk,
     hardware::{
         Entry,
         Halted,
@@ -78,7 +78,7 @@ impl Operations for Ram {
     type TagSetData = Arc<Shared>;
     type Queue = HwQueue;
     type HwCtxData = ();
-    type QueueData = Disk;
+    type QueueData = RamDisk;
     type RequestData = Progress;
     /// Nothing is mapped: what a request is about was copied before.
     type Mapping = ();
@@ -90,7 +90,7 @@ impl Operations for Ram {
     #[inline]
     fn queue_rq(
         hctx: HwCtx<'_, Self>,
-        disk: &Disk,
+        disk: &RamDisk,
         rq: IdleRequest<Self>,
         last: bool,
     ) -> Result<(), Refused<Self>> {
@@ -156,7 +156,7 @@ impl Operations for Ram {
         queue.counters().released.add();
     }
 
-    fn timeout(queue: &Queue<Self>, _disk: &Disk, rq: Expired<'_, Self>) -> TimeoutAction {
+    fn timeout(queue: &Queue<Self>, _disk: &RamDisk, rq: Expired<'_, Self>) -> TimeoutAction {
         let counters = queue.counters();
         counters.timeout.add();
         // It may complete on another CPU at this very moment, or not have reached its slot
@@ -202,7 +202,7 @@ impl Operations for Ram {
 #[inline]
 fn accept(
     queue: &Queue<Ram>,
-    disk: &Disk,
+    disk: &RamDisk,
     mut rq: IdleRequest<Ram>,
 ) -> Result<(), IdleRequest<Ram>> {
     let counters = queue.counters();
@@ -213,7 +213,10 @@ fn accept(
     if !rq.take_fresh() {
         counters.retried.add();
     }
-    let status = disk.serve(&rq);
+    let status = match disk.serve(&rq) {
+        Ok(_) => BlkStatus::Ok,
+        Err(status) => status,
+    };
     rq.data_mut().status = status;
     let rq = rq.start();
     counters.started.add();

@@ -8,13 +8,14 @@ use crate::{
     config::{
         DeviceConfig,
         DiskConfig,
-        Name, //
+        Name,
+        Value, //
     },
     device::{
         Device,
         Shared, //
     },
-    disk::Disk,
+    disk::RamDisk,
     mq::GenDisk,
     operations::Ram,
 };
@@ -65,6 +66,9 @@ impl Registry {
     /// disk NAME DEVICE [name=value...]     adds a disk to it
     /// remove NAME                          removes a disk, or a device that has none
     /// kill NAME                            the disk dies: all of its requests fail from now on
+    /// resize NAME BYTES                    the disk says that it is smaller than it was made
+    /// limit NAME BYTES                     its requests are as large as that at most
+    /// lock NAME, unlock NAME               it is read-only, or can be written
     /// ```
     pub(crate) fn execute(&mut self, line: &str) -> Result {
         let mut words = line.split_ascii_whitespace();
@@ -80,6 +84,24 @@ impl Registry {
             "remove" => self.remove(name),
             "kill" => {
                 self.disk(name)?.disk.mark_dead();
+                Ok(())
+            }
+            "resize" => {
+                let (size, disk) = (u64::parse(word()?)?, self.disk(name)?);
+                if size > disk.config.size {
+                    return Err(ENOSPC);
+                }
+                disk.disk.set_capacity(size).map(|_| ())
+            }
+            "limit" => {
+                let bytes = u64::parse(word()?)?;
+                self.disk(name)?.disk.update_limits(|limits| {
+                    limits.max_hw_bytes = bytes;
+                    Ok(())
+                })
+            }
+            "lock" | "unlock" => {
+                self.disk(name)?.disk.set_read_only(command == "lock");
                 Ok(())
             }
             _ => Err(EINVAL),
@@ -100,7 +122,7 @@ impl Registry {
             name,
             device,
             config,
-            disk: Disk::add(&name, self.device(device)?, config)?,
+            disk: RamDisk::add(&name, self.device(device)?, config)?,
         };
         self.disks.push(added, GFP_KERNEL)?;
         Ok(())
