@@ -4,6 +4,7 @@
 
 #![forbid(unsafe_code)]
 
+use crate::mq::QueueKind;
 use core::fmt::{
     self,
     Write, //
@@ -165,8 +166,14 @@ macro_rules! parameters {
 parameters! {
     /// What a device is made with. "Every n-th" is never when n is 0.
     DeviceConfig {
-        /// Hardware queues.
+        /// Hardware queues, of all kinds together.
         queues: u32 = 1,
+        /// The most that there may ever be; 0 is as many as at first.
+        max_queues: u32 = 0,
+        /// How many of them are for reads only.
+        read_queues: u32 = 0,
+        /// How many of them are polled.
+        poll_queues: u32 = 0,
         /// Tags of each, reserved ones included.
         depth: u32 = 64,
         /// Tags for requests that ask for a reserved one.
@@ -177,6 +184,18 @@ parameters! {
         completion: CompletionMode = CompletionMode::Interrupt,
         /// From the last command until the interrupt, nanoseconds.
         delay_ns: u64 = 20_000,
+        /// `queue_rq` may sleep, and does.
+        blocking: bool = false,
+        /// For how long, nanoseconds.
+        sleep_ns: u32 = 0,
+        /// Disks start with an I/O scheduler.
+        scheduler: bool = false,
+        /// All hardware queues share one set of tags.
+        shared_tags: bool = false,
+        /// Tags are given out in turn.
+        round_robin: bool = false,
+        /// How many requests of a disk may be on their way from blk-mq; 0 is any number.
+        budget: u32 = 0,
         /// Successful requests end in batches.
         batch: bool = true,
         /// `queue_rq` refuses every n-th request.
@@ -185,10 +204,37 @@ parameters! {
         requeue: u32 = 0,
         /// The device writes every n-th completion entry twice.
         repeat: u32 = 0,
+        /// With every n-th completion it writes one of a command that it was never given.
+        bogus: u32 = 0,
         /// The device loses every n-th command: it never completes by itself.
         lose: u32 = 0,
         /// What becomes of those.
         rescue: Rescue = Rescue::Late,
+    }
+}
+
+impl DeviceConfig {
+    /// The kinds of queues that there are maps for.
+    pub(crate) fn maps(&self) -> QueueKind {
+        match (self.read_queues, self.poll_queues) {
+            (0, 0) => QueueKind::Default,
+            (_, 0) => QueueKind::Read,
+            _ => QueueKind::Poll,
+        }
+    }
+
+    /// How `total` queues are divided: those for reads and for polling first, as long as
+    /// one is left for the rest.
+    pub(crate) fn kinds(&self, total: u32) -> [(QueueKind, u32); 3] {
+        let left = total.saturating_sub(1);
+        let poll = self.poll_queues.min(left);
+        let read = self.read_queues.min(left.saturating_sub(poll));
+        let rest = total.saturating_sub(poll).saturating_sub(read);
+        [
+            (QueueKind::Default, rest),
+            (QueueKind::Read, read),
+            (QueueKind::Poll, poll),
+        ]
     }
 }
 

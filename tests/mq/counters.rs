@@ -68,8 +68,36 @@ counters! {
     complete,
     /// Calls of `timeout`.
     timeout,
+    /// Calls of `poll`.
+    poll,
+    /// Those that found something.
+    polled,
     /// Calls of `map_queues`.
     map_queues,
+    /// Calls of `init_hctx`.
+    init_hctx,
+    /// Calls of `exit_hctx`.
+    exit_hctx,
+    /// Calls of `init_request`.
+    init_request,
+    /// Calls of `exit_request`.
+    exit_request,
+    /// Calls of `cleanup_rq`.
+    cleanup_rq,
+    /// Calls of `busy`.
+    busy,
+    /// Calls of `show_rq`.
+    show_rq,
+    /// Calls of `get_budget`.
+    get_budget,
+    /// Those that got none.
+    no_budget,
+    /// Calls of `put_budget`.
+    put_budget,
+    /// Shares that were given.
+    budget_given,
+    /// Shares that came back; in the end as many.
+    budget_back,
 
     // Requests. In the end, `started` is `ended_at_once` plus `released`.
     /// Started.
@@ -124,6 +152,8 @@ counters! {
     write_zeroes,
     /// Open, close, finish and reset of zones.
     zone_commands,
+    /// Commands of the driver's own.
+    pings,
     /// Accesses to what is bad.
     bad,
 

@@ -62,13 +62,15 @@ impl Device {
             }),
             GFP_KERNEL,
         )?;
-        let queues =
-            (0..usize::try_from(config.queues)?).map(|index| HwQueue::new(shared.clone(), index));
+        let owned = usize::try_from(config.queues.max(config.max_queues))?;
+        let queues = (0..owned).map(|index| HwQueue::new(shared.clone(), index));
         let set = TagSet::<Ram>::new(
             TagSetConfig {
                 reserved_tags: config.reserved,
                 timeout_ms: config.timeout_ms,
-                flags: TagSetFlags::NO_SCHED_BY_DEFAULT,
+                flags: flags(&config),
+                maps: config.maps(),
+                nr_hw_queues: Some(config.queues),
                 ..TagSetConfig::new(config.depth)
             },
             queues,
@@ -85,6 +87,19 @@ impl Device {
         let busy = |queue: &&_| !crate::mq::Queue::<Ram>::slots(queue).is_empty();
         self.set.queues().filter(busy).count()
     }
+}
+
+/// The flags of a device with these parameters.
+fn flags(config: &DeviceConfig) -> TagSetFlags {
+    [
+        (config.blocking, TagSetFlags::BLOCKING),
+        (!config.scheduler, TagSetFlags::NO_SCHED_BY_DEFAULT),
+        (config.shared_tags, TagSetFlags::TAG_HCTX_SHARED),
+        (config.round_robin, TagSetFlags::TAG_RR),
+    ]
+    .into_iter()
+    .filter_map(|(yes, flag)| yes.then_some(flag))
+    .fold(TagSetFlags::NONE, |flags, flag| flags | flag)
 }
 
 impl Drop for Device {

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 use crate::{
+    budget::Budget,
     config::{
         DiskConfig,
         Name, //
@@ -16,13 +17,16 @@ use crate::{
     },
     medium::Medium,
     mq::{
+        self,
         BlkStatus,
         BlockSize,
+        DataDirection,
         DiscardLimits,
         DiskEvents,
         GenDisk,
         GenDiskBuilder,
         Op,
+        Passthrough,
         PowerOfTwo,
         QueueLimits,
         RequestInfo,
@@ -50,9 +54,13 @@ pub(crate) struct RamDisk {
     /// Without, nothing is copied.
     medium: Option<Medium>,
     zones: Option<Zones>,
+    budget: Budget,
     #[pin]
     reservations: Reservations,
 }
+
+/// What the memory of the driver's own command is filled with.
+const ANSWER: u8 = 0xa5;
 
 /// How a request ends: well, with the place that an append went to if it is one, or with
 /// a status that says why not.
@@ -81,12 +89,14 @@ impl RamDisk {
             }
             None => None,
         };
+        let shared = &device.shared;
         let data = Arc::pin_init(
             pin_init!(RamDisk {
                 config,
-                device: device.shared.clone(),
+                device: shared.clone(),
                 medium,
                 zones,
+                budget: Budget::new(shared.clone()),
                 reservations <- Reservations::new(),
             }),
             GFP_KERNEL,
@@ -107,6 +117,12 @@ impl RamDisk {
     /// The zones, if it has such.
     pub(crate) fn zones(&self) -> Option<&Zones> {
         self.zones.as_ref()
+    }
+
+    /// The budget.
+    #[inline]
+    pub(crate) fn budget(&self) -> &Budget {
+        &self.budget
     }
 
     /// The reservations.
@@ -140,8 +156,23 @@ impl RamDisk {
                 counters.write_zeroes.add();
                 self.clear_ranges(rq)
             }
+            Op::ZoneAppend => self.write(rq, true),
+            Op::ZoneOpen => self.manage(rq.offset(), Action::Open),
+            Op::ZoneClose => self.manage(rq.offset(), Action::Close),
+            Op::ZoneFinish => self.manage(rq.offset(), Action::Finish),
+            Op::ZoneReset => self.manage(rq.offset(), Action::Reset),
+            Op::ZoneResetAll => self.reset_all(),
+            Op::DriverIn => self.answer(rq),
             _ => Err(BlkStatus::NotSupported),
         }
+    }
+
+    /// Serves the one command of the driver's own: [`ANSWER`], as often as there is room.
+    fn answer(&self, rq: &RequestInfo<Ram>) -> Outcome {
+        self.counters().pings.add();
+        let mut data = rq.data_cursor();
+        while data.write(&[ANSWER]) == 1 {}
+        Ok(None)
     }
 
     fn write(&self, rq: &RequestInfo<Ram>, is_append: bool) -> Outcome {
@@ -216,11 +247,25 @@ impl RamDisk {
     #[inline]
     fn is_bad(&self, rq: &RequestInfo<Ram>) -> bool {
         let (bad_at, bad_len) = (self.config.bad_at, self.config.bad_len);
-        if bad_len == 0 || rq.op() == Op::Flush {
+        if bad_len == 0 || rq.op() == Op::Flush || !rq.is_block_io() {
             return false;
         }
         let end = rq.offset().saturating_add(u64::from(rq.len()));
         rq.offset() < bad_at.saturating_add(bad_len) && bad_at < end
+    }
+}
+
+/// Sends a disk a command of the driver's own, and looks at what comes back. May sleep.
+///
+/// # Errors
+///
+/// `EIO` for a wrong answer; that of the status with which the command ended.
+pub(crate) fn ping(disk: &mq::Disk<Ram>) -> Result {
+    let mut answer = KVec::from_elem(0u8, 512, GFP_KERNEL)?;
+    Passthrough::new(disk.queue(), DataDirection::In, 0)?.execute_kernel(&mut answer)?;
+    match answer.iter().all(|byte| *byte == ANSWER) {
+        true => Ok(()),
+        false => Err(EIO),
     }
 }
 

@@ -124,6 +124,7 @@ pub(crate) struct HwQueue {
     refusals: Count,
     losses: Count,
     repeats: Count,
+    bogus: Count,
     requeues: Count,
 }
 
@@ -131,10 +132,11 @@ impl HwQueue {
     /// The queue of this index. May sleep.
     pub(crate) fn new(shared: Arc<Shared>, index: usize) -> Result<Self> {
         let depth = usize::try_from(shared.config.depth)?;
-        // A command is in one of the two at most, but for its repeated completion.
+        // A command is in one of the two at most, but for completions of it that it
+        // should not have.
         let commands = Commands {
             running: true,
-            done: Fifo::new(depth.checked_mul(2).ok_or(EINVAL)?)?,
+            done: Fifo::new(depth.checked_mul(3).ok_or(EINVAL)?)?,
             lost: Fifo::new(depth)?,
         };
         Ok(Self {
@@ -144,6 +146,7 @@ impl HwQueue {
             refusals: Count::default(),
             losses: Count::default(),
             repeats: Count::default(),
+            bogus: Count::default(),
             requeues: Count::default(),
         })
     }
@@ -189,6 +192,10 @@ impl HwQueue {
             commands.done.push(cid);
             if self.repeats.is_nth(config.repeat) {
                 commands.done.push(cid);
+            }
+            if self.bogus.is_nth(config.bogus) {
+                // The right tag, but of another generation.
+                commands.done.push(Cid::from_bits(cid.bits() ^ 0x8000));
             }
         }
     }

@@ -8,6 +8,7 @@
 //! | file | what |
 //! |---|---|
 //! | `operations` | the callbacks of blk-mq: the life of a request |
+//! | `progress`, `budget` | what it remembers of a request, and takes for it |
 //! | `hardware` | the device we pretend to have: it takes commands, and completes them |
 //! | `line` | its interrupt |
 //! | `device` | a device and its disks' common tag set: made, stopped, taken away |
@@ -40,6 +41,7 @@ mod os {
 }
 
 mod block_device;
+mod budget;
 mod config;
 mod control;
 mod counters;
@@ -49,6 +51,7 @@ mod hardware;
 mod line;
 mod medium;
 mod operations;
+mod progress;
 mod registry;
 mod reservations;
 mod zones;

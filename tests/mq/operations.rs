@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! queue_rq: refuse? -> serve it -> start -> into its slot -> tell the device
-//! interrupt: read an entry -> take its request out -> hand it to blk-mq
+//! interrupt or poll: read an entry -> take its request out -> hand it to blk-mq
 //! complete: give it back to blk-mq, or end it
 //! timeout: the device finds it, or is stopped and all is taken back
 //! ```
@@ -28,11 +28,13 @@ use crate::{
     },
     mq::{
         BlkStatus,
+        BudgetToken,
         Completed,
         CompletionBatch,
         Expired,
         HwCtx,
         IdleRequest,
+        Observed,
         Operations,
         Queue,
         QueueKind,
@@ -43,33 +45,31 @@ use crate::{
         TimeoutAction, //
     },
     os::context::Context,
+    progress::Progress,
 };
 use kernel::{
     cpu::CpuId,
     prelude::*,
-    sync::Arc, //
+    seq_file::{
+        seq_print,
+        SeqFile, //
+    },
+    sync::Arc,
+    time::{
+        delay::fsleep,
+        Delta, //
+    },
 };
 
 /// The driver.
 pub(crate) struct Ram;
 
-/// What the driver remembers of a request.
-pub(crate) struct Progress {
-    /// How it ends.
-    status: BlkStatus,
-    /// It is given back once, instead of ended.
-    again: bool,
-    /// The CPU that took its completion.
-    cpu: u32,
-}
+/// The data of a hardware context: who counts when it goes.
+pub(crate) struct Attendance(Arc<Shared>);
 
-impl Default for Progress {
-    fn default() -> Self {
-        Self {
-            status: BlkStatus::Ok,
-            again: false,
-            cpu: 0,
-        }
+impl Drop for Attendance {
+    fn drop(&mut self) {
+        self.0.counters.exit_hctx.add();
     }
 }
 
@@ -77,7 +77,7 @@ impl Default for Progress {
 impl Operations for Ram {
     type TagSetData = Arc<Shared>;
     type Queue = HwQueue;
-    type HwCtxData = ();
+    type HwCtxData = Attendance;
     type QueueData = RamDisk;
     type RequestData = Progress;
     /// Nothing is mapped: what a request is about was copied before.
@@ -85,7 +85,7 @@ impl Operations for Ram {
     type Completion<'a> = Entry;
     type DmaStopped = Halted;
 
-    const REQUEST_DATA_BUDGET: usize = 8;
+    const REQUEST_DATA_BUDGET: usize = 64;
 
     #[inline]
     fn queue_rq(
@@ -94,28 +94,25 @@ impl Operations for Ram {
         rq: IdleRequest<Self>,
         last: bool,
     ) -> Result<(), Refused<Self>> {
-        let queue = hctx.queue();
-        queue.counters().queue_rq.add();
-        let result = accept(queue, disk, rq).map_err(IdleRequest::refuse_resource);
+        hctx.queue().counters().queue_rq.add();
+        let result = accept(hctx.queue(), disk, rq).map_err(IdleRequest::refuse_resource);
         if last {
-            tell(queue);
+            tell(hctx);
         }
         result
     }
 
     fn queue_rqs(list: &mut RequestList<'_, Self>) {
-        // The queue that has not been told yet.
-        let mut behind: Option<&Queue<Self>> = None;
         let disk = list.request_queue().data();
+        disk.counters().queue_rqs.add();
+        // The context whose queue has not been told yet.
+        let mut behind: Option<HwCtx<'_, Self>> = None;
         while let Some((rq, hctx)) = list.pop() {
             let queue = hctx.queue();
-            if behind.is_none() {
-                queue.counters().queue_rqs.add();
-            }
-            if let Some(other) = behind.filter(|other| !core::ptr::eq(*other, queue)) {
+            if let Some(other) = behind.filter(|other| other.index() != hctx.index()) {
                 tell(other);
             }
-            behind = Some(queue);
+            behind = Some(hctx);
             queue.counters().listed.add();
             if let Err(rq) = accept(queue, disk, rq) {
                 // It is of this list; another's would end with an error.
@@ -126,9 +123,8 @@ impl Operations for Ram {
     }
 
     fn commit_rqs(hctx: HwCtx<'_, Self>) {
-        let queue = hctx.queue();
-        queue.counters().commit_rqs.add();
-        tell(queue);
+        hctx.queue().counters().commit_rqs.add();
+        tell(hctx);
     }
 
     fn complete(queue: &Queue<Self>, mut rq: Completed<Self>) {
@@ -139,15 +135,15 @@ impl Operations for Ram {
             Context::SoftIrq => counters.in_soft_irq.add(),
             Context::HardIrq => counters.in_hard_irq.add(),
         }
-        let mut progress = rq.data_mut();
+        let progress = rq.data_mut();
         if progress.cpu != CpuId::current().as_u32() {
             counters.on_other_cpu.add();
         }
-        if core::mem::take(&mut progress.again) {
+        let (status, again) = (progress.status, progress.again);
+        if again {
             counters.requeued.add();
             rq.requeue(0);
         } else {
-            let status = progress.status;
             rq.end(status);
         }
     }
@@ -160,7 +156,7 @@ impl Operations for Ram {
         let counters = queue.counters();
         counters.timeout.add();
         // It may complete on another CPU at this very moment, or not have reached its slot
-        // yet: so nothing is decided by this look.
+        // yet: so nothing is decided by this look, and its time starts anew in any case.
         if !rq.tag().is_some_and(|tag| queue.slots().is_full(tag)) {
             counters.too_late.add();
             return TimeoutAction::ResetTimer;
@@ -173,28 +169,82 @@ impl Operations for Ram {
         TimeoutAction::ResetTimer
     }
 
+    fn poll(hctx: HwCtx<'_, Self>, batch: &mut CompletionBatch<'_, Self>) -> u32 {
+        hctx.queue().counters().poll.add();
+        let found = reap(hctx.queue(), batch);
+        if found != 0 {
+            hctx.queue().counters().polled.add();
+        }
+        found
+    }
+
     fn map_queues(shared: &Arc<Shared>, maps: &mut QueueMaps<'_>) {
         shared.counters.map_queues.add();
-        if let Some(mut map) = maps.kind(QueueKind::Default) {
-            map.spread();
+        let mut first = 0;
+        for (kind, count) in shared.config.kinds(maps.hw_queues()) {
+            if let Some(mut map) = maps.kind(kind) {
+                if map.set_range(first, count).is_err() {
+                    pr_err!("mq_ram: no range of {count} queues from {first}\n");
+                }
+                // A kind without queues uses those of the default one.
+                if count != 0 {
+                    map.spread();
+                }
+                first += count;
+            }
         }
     }
 
     fn init_hctx(
-        _shared: &Arc<Shared>,
+        shared: &Arc<Shared>,
         _queue: &Queue<Self>,
-        _disk: &Disk,
+        _disk: &RamDisk,
         _numa_node: i32,
-    ) -> impl PinInit<(), Error> {
-        Ok(())
+    ) -> impl PinInit<Attendance, Error> {
+        shared.counters.init_hctx.add();
+        Ok(Attendance(shared.clone()))
     }
 
     fn init_request(
-        _shared: &Arc<Shared>,
+        shared: &Arc<Shared>,
         _queue: Option<&Queue<Self>>,
         _numa_node: i32,
     ) -> impl PinInit<Progress, Error> {
-        Ok(Progress::default())
+        Ok(Progress::new(shared.clone()))
+    }
+
+    fn cleanup_rq(mut progress: Pin<&mut Progress>) {
+        progress.again = false;
+        progress.counters().cleanup_rq.add();
+    }
+
+    fn busy(disk: &RamDisk) -> bool {
+        disk.counters().busy.add();
+        false
+    }
+
+    fn get_budget(disk: &RamDisk) -> Option<BudgetToken> {
+        disk.budget().get()
+    }
+
+    fn put_budget(disk: &RamDisk, token: BudgetToken) {
+        disk.counters().put_budget.add();
+        disk.budget().put(token);
+    }
+
+    fn set_rq_budget_token(mut progress: Pin<&mut Progress>, token: BudgetToken) {
+        progress.budget = Some(token);
+    }
+
+    fn get_rq_budget_token(mut progress: Pin<&mut Progress>) -> Option<BudgetToken> {
+        progress.budget.take()
+    }
+
+    fn show_rq(file: &SeqFile, rq: Observed<'_, Self>) {
+        let queue = rq.queue();
+        queue.counters().show_rq.add();
+        let in_slot = rq.tag().is_some_and(|tag| queue.slots().is_full(tag));
+        seq_print!(file, ", .in_slot={}", u8::from(in_slot));
     }
 }
 
@@ -205,7 +255,11 @@ fn accept(
     disk: &RamDisk,
     mut rq: IdleRequest<Ram>,
 ) -> Result<(), IdleRequest<Ram>> {
-    let counters = queue.counters();
+    let (config, counters) = (&queue.shared().config, queue.counters());
+    // From here on the request's share of the budget is ours to give back.
+    if let Some(token) = rq.data_mut().budget.take() {
+        disk.budget().put(token);
+    }
     if queue.refuses() {
         counters.refused.add();
         return Err(rq);
@@ -213,14 +267,14 @@ fn accept(
     if !rq.take_fresh() {
         counters.retried.add();
     }
-    let status = match disk.serve(&rq) {
-        Ok(_) => BlkStatus::Ok,
-        Err(status) => status,
-    };
-    rq.data_mut().status = status;
+    if config.blocking {
+        fsleep(Delta::from_nanos(i64::from(config.sleep_ns)));
+    }
+    let outcome = disk.serve(&rq);
+    let status = rq.data_mut().served(outcome);
     let rq = rq.start();
     counters.started.add();
-    match queue.shared().config.completion {
+    match config.completion {
         CompletionMode::Inline => {
             counters.ended_at_once.add();
             rq.end(status);
@@ -249,42 +303,38 @@ fn publish(queue: &Queue<Ram>, rq: Request<Ram>, mode: CompletionMode) {
 }
 
 /// Has the device look at the commands.
-fn tell(queue: &Queue<Ram>) {
-    if queue.shared().config.completion == CompletionMode::Interrupt {
+#[inline]
+fn tell(hctx: HwCtx<'_, Ram>) {
+    let queue = hctx.queue();
+    let by_interrupt = queue.shared().config.completion == CompletionMode::Interrupt;
+    if by_interrupt && hctx.kind() != QueueKind::Poll {
         queue.ring();
     }
 }
 
 /// Handles all completions of a queue. Any context.
 pub(crate) fn interrupt(queue: &Queue<Ram>) {
-    let counters = queue.counters();
-    counters.interrupts.add();
+    queue.counters().interrupts.add();
     // What is in the batch ends after the last.
-    CompletionBatch::collect(|batch| {
-        while let Some(entry) = queue.next() {
-            match queue.slots().take(&entry) {
-                Some(rq) => hand_over(queue, rq, batch),
-                None => counters.stale.add(),
-            }
+    CompletionBatch::collect(|batch| reap(queue, batch));
+}
+
+/// Takes what the device has completed, and hands it to blk-mq. Returns how many requests
+/// that were.
+fn reap(queue: &Queue<Ram>, batch: &mut CompletionBatch<'_, Ram>) -> u32 {
+    let mut found = 0u32;
+    while let Some(entry) = queue.next() {
+        let Some(mut rq) = queue.slots().take(&entry) else {
+            queue.counters().stale.add();
+            continue;
+        };
+        found = found.wrapping_add(1);
+        let again = queue.requeues();
+        let is_ok = rq.data_mut().completed(again);
+        if let Some(at) = rq.data().append {
+            rq.set_append_offset(at);
         }
-    });
-}
-
-/// Hands a request that is complete to blk-mq.
-fn hand_over(queue: &Queue<Ram>, mut rq: Completed<Ram>, batch: &mut CompletionBatch<'_, Ram>) {
-    let again = queue.requeues();
-    let mut progress = rq.data_mut();
-    progress.again = again;
-    progress.cpu = CpuId::current().as_u32();
-    let alone = again || progress.status != BlkStatus::Ok || !queue.shared().config.batch;
-    rq.complete_batched(batch, alone);
-}
-
-impl Progress {
-    /// Says what becomes of a request that was taken back from the device.
-    pub(crate) fn taken_back(&mut self, status: Option<BlkStatus>) {
-        self.again = status.is_none();
-        self.status = status.unwrap_or(BlkStatus::Ok);
-        self.cpu = CpuId::current().as_u32();
+        rq.complete_batched(batch, !is_ok || !queue.shared().config.batch);
     }
+    found
 }

@@ -15,7 +15,10 @@ use crate::{
         Device,
         Shared, //
     },
-    disk::RamDisk,
+    disk::{
+        self,
+        RamDisk, //
+    },
     mq::GenDisk,
     operations::Ram,
 };
@@ -66,6 +69,8 @@ impl Registry {
     /// disk NAME DEVICE [name=value...]     adds a disk to it
     /// remove NAME                          removes a disk, or a device that has none
     /// kill NAME                            the disk dies: all of its requests fail from now on
+    /// queues NAME N                        the device uses as many of its hardware queues
+    /// ping NAME                            a command of the driver's own to a disk
     /// resize NAME BYTES                    the disk says that it is smaller than it was made
     /// limit NAME BYTES                     its requests are as large as that at most
     /// lock NAME, unlock NAME               it is read-only, or can be written
@@ -86,6 +91,14 @@ impl Registry {
                 self.disk(name)?.disk.mark_dead();
                 Ok(())
             }
+            "queues" => {
+                let count = u32::parse(word()?)?;
+                match self.device(name)?.set.update_nr_hw_queues(count)? {
+                    now if now == count => Ok(()),
+                    _ => Err(ENOMEM),
+                }
+            }
+            "ping" => disk::ping(&self.disk(name)?.disk),
             "resize" => {
                 let (size, disk) = (u64::parse(word()?)?, self.disk(name)?);
                 if size > disk.config.size {
@@ -164,7 +177,7 @@ impl Registry {
         for device in &self.devices {
             write!(
                 out,
-                "device {} busy={}",
+                "device {} busy_queues={}",
                 device.shared.name.as_str(),
                 device.busy_queues()
             )?;

@@ -94,9 +94,10 @@ def _check(line: Line) -> None:
     assert line["left"] == 0, f"requests left in slots: {line}"
     assert line["started"] == line["released"] + line["ended_at_once"], f"started is not ended: {line}"
     assert line["requeued"] == line["retried"], f"what was given back did not come again: {line}"
-    for made in ("init_request", "init_hctx"):
-        if made in line.values:
-            assert line[made] == line[made.replace("init", "exit")], line
+    assert line["init_request"] == line["exit_request"] > 0, line
+    assert line["init_hctx"] == line["exit_hctx"], line
+    assert line["budget_given"] == line["budget_back"], line
+    assert line["open"] == line["release"], line
 
 
 @contextmanager
