@@ -41,7 +41,7 @@ fn wrong(limits: QueueLimits) -> InvalidLimits {
 
 #[test]
 fn block_sizes() {
-    for bytes in 0..=131_072 {
+    for bytes in 0..=131_072_u32 {
         let is_one = (512..=65_536).contains(&bytes) && bytes.is_power_of_two();
         let size = BlockSize::new(bytes);
         assert_eq!(size.is_ok(), is_one, "{bytes}");
