@@ -51,3 +51,36 @@ mod load {
         memory.load_acquire::<2>(0) //~ E0080: the load stays inside of the value
     }
 }
+
+/// No disk has such blocks.
+mod block_size {
+    use crate::mq::BlockSize;
+
+    #[no_mangle]
+    fn compile_block_size() -> u32 {
+        //= BlockSize::of::<4096>().bytes()
+        BlockSize::of::<1000>().bytes() //~ E0080: BlockSize::of::<1000>
+    }
+}
+
+/// The block layer counts in sectors.
+mod small_block_size {
+    use crate::mq::BlockSize;
+
+    #[no_mangle]
+    fn compile_small_block_size() -> u32 {
+        //= BlockSize::of::<512>().bytes()
+        BlockSize::of::<256>().bytes() //~ E0080: BlockSize::of::<256>
+    }
+}
+
+/// A boundary is a mask in C.
+mod boundary {
+    use crate::mq::PowerOfTwo;
+
+    #[no_mangle]
+    fn compile_boundary() -> u64 {
+        //= PowerOfTwo::of::<65536>().bytes()
+        PowerOfTwo::of::<65535>().bytes() //~ E0080: PowerOfTwo::of::<65535>
+    }
+}
