@@ -44,7 +44,6 @@ _TO_SOAK = (
     "test_kexec.py",
     "test_shutdown.py",
     "test_swap.py",
-    "test_timeout.py",
     "test_unbind.py::test_unbind_and_bind_under_load",
 )
 
