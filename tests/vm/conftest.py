@@ -37,14 +37,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 # Seen green one by one, but not yet in one run of all tests on a quiet machine: only to soak.
 _TO_SOAK = (
-    "test_cpu_hotplug.py",
     "test_dma.py",
-    "test_gone.py",
     "test_in_tree.py",
     "test_kexec.py",
     "test_shutdown.py",
     "test_swap.py",
-    "test_unbind.py::test_unbind_and_bind_under_load",
 )
 
 

@@ -170,12 +170,14 @@ def test_files_kept_open(vm: Vm) -> None:
         assert found["again"]["read back"] is True and found["refcnt"] == 0
 
 
+@pytest.mark.soak
 def test_loads_and_unloads(vm: Vm) -> None:
     for _ in range(number("debug_loads")):
         with loaded(vm):
             vm.run(f"dd if={DISK} of=/dev/null bs=1M count=4 iflag=direct")
 
 
+@pytest.mark.soak
 def test_cpus_go_and_come_back(vm: Vm) -> None:
     with loaded(vm):
         running = load(vm, "load", rw="randwrite", verify="crc32c", verify_backlog=64, size="16m")
