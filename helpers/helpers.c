@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/bio.h>
+#include <linux/blk-integrity.h>
 #include <linux/blk-mq.h>
 #include <linux/blkdev.h>
 #include <linux/compat.h>
+#include <linux/io_uring/cmd.h>
 #include <linux/preempt.h>
 #include <linux/ptrace.h>
 #include <linux/ratelimit.h>
+#include <linux/sched/mm.h>
 #include "helpers.h"
 
 /*
@@ -60,6 +63,150 @@ bool rnvme_add_to_batch(struct request *rq, struct io_comp_batch *iob,
 bool rnvme_hctx_has_cpu(struct blk_mq_hw_ctx *hctx, unsigned int cpu)
 {
 	return cpu < nr_cpu_ids && cpumask_test_cpu(cpu, hctx->cpumask);
+}
+
+/*
+ * Step to the next piece of a request's data or metadata, which lies in one
+ * page. Returns false at the end.
+ */
+bool rnvme_next_bvec(struct rnvme_bvec_cursor *cursor, struct bio_vec *bv)
+{
+	for (; cursor->bio; cursor->bio = cursor->bio->bi_next,
+			    cursor->entered = false) {
+		struct bio *bio = cursor->bio;
+
+		if (cursor->integrity) {
+			struct bio_integrity_payload *bip = bio_integrity(bio);
+
+			if (!bip)
+				continue;
+			if (!cursor->entered)
+				cursor->iter = bip->bip_iter;
+			cursor->entered = true;
+			if (!cursor->iter.bi_size)
+				continue;
+			*bv = bvec_iter_bvec(bip->bip_vec, cursor->iter);
+			bvec_iter_advance_single(bip->bip_vec, &cursor->iter,
+						 bv->bv_len);
+			return true;
+		}
+
+		if (!bio_has_data(bio))
+			continue;
+		if (!cursor->entered)
+			cursor->iter = bio->bi_iter;
+		cursor->entered = true;
+		if (!cursor->iter.bi_size)
+			continue;
+		*bv = bio_iter_iovec(bio, cursor->iter);
+		bio_advance_iter_single(bio, &cursor->iter, bv->bv_len);
+		return true;
+	}
+	return false;
+}
+
+void rnvme_copy_bvec(const struct bio_vec *bv, void *buf, bool to_bvec)
+{
+	/* The helpers take no const, and write nothing. */
+	struct bio_vec copy = *bv;
+
+	if (to_bvec)
+		memcpy_to_bvec(&copy, buf);
+	else
+		memcpy_from_bvec(buf, &copy);
+}
+
+/* Map a buffer that was registered with io_uring. */
+int rnvme_rq_map_fixed(struct request *rq, struct io_uring_cmd *cmd, u64 addr,
+		       size_t len, unsigned int issue_flags)
+{
+	struct iov_iter iter;
+	int ret;
+
+	ret = io_uring_cmd_import_fixed(addr, len, rq_data_dir(rq), &iter, cmd,
+					issue_flags);
+	if (ret < 0)
+		return ret;
+	return blk_rq_map_user_iov(rq->q, rq, NULL, &iter, GFP_KERNEL);
+}
+
+unsigned int rnvme_freeze_queue(struct request_queue *q)
+{
+	return blk_mq_freeze_queue(q);
+}
+
+void rnvme_unfreeze_queue(struct request_queue *q, unsigned int memflags)
+{
+	blk_mq_unfreeze_queue(q, memflags);
+}
+
+/* Freeze @q, unless its requests take more than @ticks to end. */
+bool rnvme_freeze_queue_timeout(struct request_queue *q, unsigned long ticks,
+				unsigned int *memflags)
+{
+	*memflags = memalloc_noio_save();
+	blk_freeze_queue_start(q);
+	if (blk_mq_freeze_queue_wait_timeout(q, ticks) > 0)
+		return true;
+	blk_mq_unfreeze_queue(q, *memflags);
+	return false;
+}
+
+/*
+ * Take a reference of each request queue of @set if there is @room for all.
+ * Returns how many there are.
+ */
+size_t rnvme_tagset_get_queues(struct blk_mq_tag_set *set,
+			       struct request_queue **queues, size_t room)
+{
+	struct request_queue *q;
+	size_t count = 0;
+
+	mutex_lock(&set->tag_list_lock);
+	list_for_each_entry(q, &set->tag_list, tag_set_list)
+		count++;
+	if (count <= room) {
+		count = 0;
+		list_for_each_entry(q, &set->tag_list, tag_set_list)
+			/* One that is dying is frozen for good. */
+			if (blk_get_queue(q))
+				queues[count++] = q;
+	}
+	mutex_unlock(&set->tag_list_lock);
+	return count;
+}
+
+/*
+ * Freeze @queues, unless their requests together take more than @ticks to end.
+ * All are told first, so that they drain at the same time.
+ */
+bool rnvme_freeze_queues(struct request_queue **queues, size_t count,
+			 unsigned long ticks, unsigned int *memflags)
+{
+	unsigned long end = jiffies + ticks;
+	size_t i;
+
+	*memflags = memalloc_noio_save();
+	for (i = 0; i < count; i++)
+		blk_freeze_queue_start_non_owner(queues[i]);
+	for (i = 0; i < count; i++) {
+		unsigned long now = jiffies;
+
+		if (blk_mq_freeze_queue_wait_timeout(queues[i],
+				time_before(now, end) ? end - now : 0) > 0)
+			continue;
+		rnvme_unfreeze_queues(queues, count, *memflags);
+		return false;
+	}
+	return true;
+}
+
+void rnvme_unfreeze_queues(struct request_queue **queues, size_t count,
+			   unsigned int memflags)
+{
+	while (count--)
+		blk_mq_unfreeze_queue_non_owner(queues[count]);
+	memalloc_noio_restore(memflags);
 }
 
 void rnvme_rq_list_add_tail(struct rq_list *list, struct request *rq)

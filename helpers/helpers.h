@@ -17,6 +17,36 @@ size_t rnvme_copy_bios(struct bio **bio, struct bvec_iter *iter, void *buf,
 bool rnvme_add_to_batch(struct request *rq, struct io_comp_batch *iob,
 			void (*complete)(struct io_comp_batch *));
 bool rnvme_hctx_has_cpu(struct blk_mq_hw_ctx *hctx, unsigned int cpu);
+
+/* Where a walk over the memory of a request is. */
+struct rnvme_bvec_cursor {
+	struct bio *bio;
+	struct bvec_iter iter;
+	/* Whether @iter is of @bio yet. */
+	bool entered;
+	/* Metadata rather than data. */
+	bool integrity;
+};
+
+bool rnvme_next_bvec(struct rnvme_bvec_cursor *cursor, struct bio_vec *bv);
+void rnvme_copy_bvec(const struct bio_vec *bv, void *buf, bool to_bvec);
+
+struct io_uring_cmd;
+
+int rnvme_rq_map_fixed(struct request *rq, struct io_uring_cmd *cmd, u64 addr,
+		       size_t len, unsigned int issue_flags);
+
+unsigned int rnvme_freeze_queue(struct request_queue *q);
+void rnvme_unfreeze_queue(struct request_queue *q, unsigned int memflags);
+bool rnvme_freeze_queue_timeout(struct request_queue *q, unsigned long ticks,
+				unsigned int *memflags);
+size_t rnvme_tagset_get_queues(struct blk_mq_tag_set *set,
+			       struct request_queue **queues, size_t room);
+bool rnvme_freeze_queues(struct request_queue **queues, size_t count,
+			 unsigned long ticks, unsigned int *memflags);
+void rnvme_unfreeze_queues(struct request_queue **queues, size_t count,
+			   unsigned int memflags);
+
 void rnvme_rq_list_add_tail(struct rq_list *list, struct request *rq);
 bool rnvme_bdev_is_partition(struct block_device *bdev);
 struct gendisk *rnvme_dev_to_disk(struct device *dev);

@@ -45,6 +45,8 @@ pub(crate) mod cid;
 pub(crate) mod data;
 pub(crate) mod disk;
 pub(crate) mod disk_count;
+pub(crate) mod execute;
+pub(crate) mod freeze;
 pub(crate) mod gen_disk;
 pub(crate) mod hctx;
 pub(crate) mod integrity;
@@ -61,11 +63,13 @@ pub(crate) mod queue;
 pub(crate) mod quiesce;
 pub(crate) mod request;
 pub(crate) mod request_queue;
+pub(crate) mod segment;
 pub(crate) mod slot;
 pub(crate) mod slots;
 pub(crate) mod status;
 pub(crate) mod tag_set;
 pub(crate) mod tag_set_config;
+pub(crate) mod user_mapping;
 mod vtable;
 pub(crate) mod zoned;
 
@@ -91,6 +95,11 @@ pub(crate) use self::{
         DiskRef, //
     },
     disk_count::Disks,
+    execute::EndIo,
+    freeze::{
+        FrozenQueue,
+        FrozenTagSet, //
+    },
     gen_disk::{
         GenDisk,
         GenDiskBuilder, //
@@ -129,7 +138,8 @@ pub(crate) use self::{
     passthrough::{
         DataDirection,
         Ended,
-        Passthrough, //
+        Passthrough,
+        PassthroughConfig, //
     },
     pr::{
         PrKeys,
@@ -154,6 +164,10 @@ pub(crate) use self::{
         OwnedRequestQueue,
         RequestQueue, //
     },
+    segment::{
+        Segment,
+        Segments, //
+    },
     slots::Slots,
     status::{
         BlkStatus,
@@ -167,6 +181,7 @@ pub(crate) use self::{
         TagSetConfig,
         TagSetFlags, //
     },
+    user_mapping::UserMapping,
     zoned::{
         Zone,
         ZoneCondition,

@@ -47,6 +47,49 @@ impl<T: Operations> RequestQueue<T> {
         // SAFETY: by the type invariant.
         unsafe { &*(*self.as_raw()).queuedata.cast::<T::QueueData>() }
     }
+
+    /// Dispatches the requests that were requeued, after `delay_ms` milliseconds
+    /// (`blk_mq_delay_kick_requeue_list`). Any context.
+    pub(crate) fn delay_kick_requeue_list(&self, delay_ms: usize) {
+        // SAFETY: live.
+        unsafe { bindings::blk_mq_delay_kick_requeue_list(self.as_raw(), delay_ms) };
+    }
+
+    /// Dispatches what waits in all hardware contexts (`blk_mq_run_hw_queues`), in work
+    /// items if `in_background`. Any context in the background; else it must not be a hard
+    /// interrupt, and may sleep if the tag set is blocking.
+    pub(crate) fn run_hw_queues(&self, in_background: bool) {
+        // SAFETY: live.
+        unsafe { bindings::blk_mq_run_hw_queues(self.as_raw(), in_background) };
+    }
+
+    /// Dispatches what waits in all hardware contexts after `delay_ms` milliseconds
+    /// (`blk_mq_delay_run_hw_queues`). Any context.
+    pub(crate) fn delay_run_hw_queues(&self, delay_ms: usize) {
+        // SAFETY: live.
+        unsafe { bindings::blk_mq_delay_run_hw_queues(self.as_raw(), delay_ms) };
+    }
+
+    /// Stops all hardware contexts, as [`HwCtx::stop`](super::HwCtx::stop) does one
+    /// (`blk_mq_stop_hw_queues`). Any context.
+    pub(crate) fn stop_hw_queues(&self) {
+        // SAFETY: live.
+        unsafe { bindings::blk_mq_stop_hw_queues(self.as_raw()) };
+    }
+
+    /// Starts the hardware contexts that were stopped, and dispatches what waits there
+    /// (`blk_mq_start_stopped_hw_queues`); context as [`Self::run_hw_queues`].
+    pub(crate) fn start_stopped_hw_queues(&self, in_background: bool) {
+        // SAFETY: live.
+        unsafe { bindings::blk_mq_start_stopped_hw_queues(self.as_raw(), in_background) };
+    }
+
+    /// True if a request was started and has not ended (`blk_mq_queue_inflight`). May
+    /// sleep.
+    pub(crate) fn is_inflight(&self) -> bool {
+        // SAFETY: live.
+        unsafe { bindings::blk_mq_queue_inflight(self.as_raw()) }
+    }
 }
 
 /// A request queue without a disk, for commands of the driver's own.

@@ -54,6 +54,7 @@ use crate::{
         IdleRequest,
         OwnedRequestQueue,
         Passthrough,
+        PassthroughConfig,
         Queue,
         QueueLimits,
         Refused,
@@ -264,7 +265,10 @@ impl Admin {
         direction: DataDirection,
         timeout_ms: u32,
     ) -> Result<Passthrough<'_, AdminQueue>> {
-        let mut request = Passthrough::new(&self.queue, direction, timeout_ms)?;
+        let mut request = Passthrough::new(
+            &self.queue,
+            PassthroughConfig::new(direction).timeout_ms(timeout_ms),
+        )?;
         request.data_mut().set(AdminData {
             common: CommandData::for_command(command),
             queue: None,

@@ -28,7 +28,8 @@ use crate::{
         DataDirection,
         DiskRef,
         OpenMode,
-        Passthrough, //
+        Passthrough,
+        PassthroughConfig, //
     },
     os::{
         chrdev::CharDevice,
@@ -309,8 +310,8 @@ fn io_command(disk: &DiskRef<'_, IoQueues>, via: Via, user: &UserCommand) -> Res
     }
     let mut request = Passthrough::<IoQueues>::new(
         disk.queue(),
-        direction(user.opcode),
-        timeout_ms(user, params::io_timeout()),
+        PassthroughConfig::new(direction(user.opcode))
+            .timeout_ms(timeout_ms(user, params::io_timeout())),
     )?;
     request.data_mut().set(CommandData::for_command(command));
     let ended = if user.data_len == 0 {
