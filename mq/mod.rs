@@ -6,7 +6,8 @@
 //! [`include/linux/blkdev.h`](srctree/include/linux/blkdev.h).
 //!
 //! This folder knows nothing of NVMe and nothing of PCI. A driver implements
-//! [`Operations`], makes a [`TagSet`], and adds a [`GenDisk`] for each disk.
+//! [`Operations`] and [`BlockDevice`], makes a [`TagSet`], and adds a [`GenDisk`] for
+//! each disk. Its module keeps a [`Disks`], which lets disks be made, and waits for them.
 //!
 //! # The life of a request
 //!
