@@ -40,8 +40,6 @@ _TO_SOAK = (
     "test_dma.py",
     "test_in_tree.py",
     "test_kexec.py",
-    "test_shutdown.py",
-    "test_swap.py",
 )
 
 
