@@ -40,6 +40,8 @@ class Work:
             "verify_fatal": 1,
             # Blocks arrive in any order: who only verifies does not know the number of each.
             "verify_write_sequence": 0,
+            # No file about the verification in the current directory.
+            "verify_state_save": 0,
         }
         words |= {"bssplit": self.bssplit} if self.bssplit else {"bs": self.bs}
         return ["fio", f"--name={self.name}", *(f"--{key}={value}" for key, value in words.items())]
