@@ -39,7 +39,6 @@ def pytest_configure(config: pytest.Config) -> None:
 _TO_SOAK = (
     "test_dma.py",
     "test_in_tree.py",
-    "test_kexec.py",
 )
 
 
