@@ -38,7 +38,6 @@ def pytest_configure(config: pytest.Config) -> None:
 # Seen green one by one, but not yet in one run of all tests on a quiet machine: only to soak.
 _TO_SOAK = (
     "test_dma.py",
-    "test_in_tree.py",
 )
 
 

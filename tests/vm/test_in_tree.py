@@ -7,6 +7,8 @@ import os
 import subprocess
 from pathlib import Path
 
+import pytest
+
 _TOP = Path(__file__).parents[2]
 
 
@@ -43,6 +45,7 @@ def test_as_a_module(tmp_path: Path) -> None:
     assert " T init_module" in symbols and " T cleanup_module" in symbols
 
 
+@pytest.mark.soak
 def test_built_in(tmp_path: Path) -> None:
     """No module: it begins with the other drivers, and takes its parameters as rnvme.NAME."""
     archive, main, parameters = _built(tmp_path, "y", "built-in.a", "rnvme_main.o", "helpers/params.o")
