@@ -51,9 +51,11 @@ mod mq {
         cid::Cid,
         operations::{
             Completion,
-            Operations, //
+            Operations,
+            StopProof, //
         },
         queue::Queue,
+        request::Completed,
         slots::Slots,
     };
 

@@ -12,7 +12,11 @@ macro_rules! mutants {
         };
 
         $($(#[$attribute])*
-        #[allow(unused_variables, reason = "a mistake may be to ignore one")]
+        #[allow(
+            dead_code,
+            unused_variables,
+            reason = "a mistake may be to ignore one, and a model needs a part"
+        )]
         pub(crate) mod $name {
             include!(concat!(env!("OUT_DIR"), "/", stringify!($name), ".rs"));
         })*

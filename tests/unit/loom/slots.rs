@@ -33,7 +33,8 @@ use crate::{
         Cid,
         Completion,
         Operations,
-        Queue, //
+        Queue,
+        StopProof, //
     },
 };
 
@@ -45,6 +46,12 @@ struct Entry(Cid);
 
 /// The device has stopped.
 struct Stopped;
+
+impl StopProof<Driver> for Stopped {
+    fn covers(&self, _queue: &()) -> bool {
+        true
+    }
+}
 
 impl Completion for Entry {
     fn cid(&self) -> Cid {
@@ -174,8 +181,8 @@ impl Table {
 
     fn drain(&self) -> Vec<u64> {
         let mut serials = Vec::new();
-        let slots = self.queue.slots();
-        slots.drain(&Stopped, |rq| serials.push(self.end(rq)));
+        let drained = self.queue.drain(&Stopped, |rq| serials.push(self.end(rq)));
+        assert!(drained.is_ok());
         serials
     }
 
