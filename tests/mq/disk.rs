@@ -17,16 +17,13 @@ use crate::{
     },
     medium::Medium,
     mq::{
-        self,
         BlkStatus,
         BlockSize,
-        DataDirection,
         DiscardLimits,
         DiskEvents,
         GenDisk,
         GenDiskBuilder,
         Op,
-        Passthrough,
         PowerOfTwo,
         QueueLimits,
         RequestInfo,
@@ -60,7 +57,7 @@ pub(crate) struct RamDisk {
 }
 
 /// What the memory of the driver's own command is filled with.
-const ANSWER: u8 = 0xa5;
+pub(crate) const ANSWER: u8 = 0xa5;
 
 /// How a request ends: well, with the place that an append went to if it is one, or with
 /// a status that says why not.
@@ -252,20 +249,6 @@ impl RamDisk {
         }
         let end = rq.offset().saturating_add(u64::from(rq.len()));
         rq.offset() < bad_at.saturating_add(bad_len) && bad_at < end
-    }
-}
-
-/// Sends a disk a command of the driver's own, and looks at what comes back. May sleep.
-///
-/// # Errors
-///
-/// `EIO` for a wrong answer; that of the status with which the command ended.
-pub(crate) fn ping(disk: &mq::Disk<Ram>) -> Result {
-    let mut answer = KVec::from_elem(0u8, 512, GFP_KERNEL)?;
-    Passthrough::new(disk.queue(), DataDirection::In, 0)?.execute_kernel(&mut answer)?;
-    match answer.iter().all(|byte| *byte == ANSWER) {
-        true => Ok(()),
-        false => Err(EIO),
     }
 }
 

@@ -51,6 +51,7 @@ mod hardware;
 mod line;
 mod medium;
 mod operations;
+mod ping;
 mod progress;
 mod registry;
 mod reservations;

@@ -15,12 +15,10 @@ use crate::{
         Device,
         Shared, //
     },
-    disk::{
-        self,
-        RamDisk, //
-    },
+    disk::RamDisk,
     mq::GenDisk,
     operations::Ram,
+    ping,
 };
 use core::fmt::{
     self,
@@ -38,6 +36,10 @@ global_lock! {
     // SAFETY: initialised when the module is loaded, before anything else.
     pub(crate) unsafe(uninit) static REGISTRY: Mutex<Registry> = Registry::EMPTY;
 }
+
+/// How long a device's requests may take to end when its disks are frozen, in
+/// milliseconds.
+const FREEZE_MS: u32 = 10_000;
 
 /// A disk that was added.
 struct Added {
@@ -70,7 +72,8 @@ impl Registry {
     /// remove NAME                          removes a disk, or a device that has none
     /// kill NAME                            the disk dies: all of its requests fail from now on
     /// queues NAME N                        the device uses as many of its hardware queues
-    /// ping NAME                            a command of the driver's own to a disk
+    /// ping NAME [HOW]                      a command of the driver's own to a disk
+    /// freeze NAME                          the disks of a device are frozen and thawed
     /// resize NAME BYTES                    the disk says that it is smaller than it was made
     /// limit NAME BYTES                     its requests are as large as that at most
     /// lock NAME, unlock NAME               it is read-only, or can be written
@@ -98,7 +101,21 @@ impl Registry {
                     _ => Err(ENOMEM),
                 }
             }
-            "ping" => disk::ping(&self.disk(name)?.disk),
+            "ping" => {
+                let how = word().unwrap_or("wait");
+                let added = self.disk(name)?;
+                let queues = self.device(added.device)?.set.nr_hw_queues();
+                ping::ping(&added.disk, how, queues)
+            }
+            "freeze" => {
+                let set = &self.device(name)?.set;
+                let frozen = set.freeze_timeout(FREEZE_MS)?;
+                // What is frozen has no request under way.
+                match set.busy() {
+                    0 if frozen.queues() == self.disks_of(name) => Ok(()),
+                    _ => Err(EIO),
+                }
+            }
             "resize" => {
                 let (size, disk) = (u64::parse(word()?)?, self.disk(name)?);
                 if size > disk.config.size {
@@ -119,6 +136,12 @@ impl Registry {
             }
             _ => Err(EINVAL),
         }
+    }
+
+    /// How many disks a device has.
+    fn disks_of(&self, device: Name) -> usize {
+        let disks = self.disks.iter();
+        disks.filter(|disk| disk.device == device).count()
     }
 
     fn make_device(&mut self, name: Name, config: DeviceConfig) -> Result {

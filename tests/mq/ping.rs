@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Commands of the driver's own, in each of the ways in which one can be executed.
+
+#![forbid(unsafe_code)]
+
+use crate::{
+    disk::ANSWER,
+    mq::{
+        self,
+        atomic::{
+            AtomicBool,
+            Ordering, //
+        },
+        DataDirection,
+        EndIo,
+        Ended,
+        Passthrough,
+        PassthroughConfig,
+        RequestQueue, //
+    },
+    operations::Ram,
+};
+use kernel::{
+    prelude::*,
+    sync::Arc,
+    time::{
+        delay::fsleep,
+        Delta, //
+    },
+};
+
+/// How long a command may take, in milliseconds.
+const LIMIT_MS: u32 = 10_000;
+
+/// Who is told of the end of a command.
+struct Told {
+    ended: AtomicBool,
+    well: AtomicBool,
+}
+
+impl EndIo<Ram> for Arc<Told> {
+    fn end_io(self, rq: Ended<Ram>, result: Result) {
+        drop(rq);
+        self.well.store(result.is_ok(), Ordering::Relaxed);
+        self.ended.store(true, Ordering::Release);
+    }
+}
+
+/// Sends a disk a command of the driver's own, and looks at what comes back. May sleep.
+///
+/// `how` is `wait`, `limit` for a wait with a bound, `told` without data and by one who is
+/// told of its end, or `wait` with a property of the request: `head`, `nowait`, `reserved`,
+/// or `queue`, which is the last one.
+///
+/// # Errors
+///
+/// `EIO` for a wrong answer, `EINVAL` for a word that is none of these; that of the status
+/// with which the command ended.
+pub(crate) fn ping(disk: &mq::Disk<Ram>, how: &str, queues: u32) -> Result {
+    let config = PassthroughConfig::new(DataDirection::In).timeout_ms(LIMIT_MS);
+    let config = match how {
+        "wait" | "limit" | "told" => config,
+        "head" => config.at_head(),
+        "nowait" => config.nowait(),
+        "reserved" => config.reserved(),
+        "queue" => config.on_queue(queues.wrapping_sub(1)),
+        _ => return Err(EINVAL),
+    };
+    let mut answer = KVec::from_elem(0u8, 512, GFP_KERNEL)?;
+    match how {
+        "told" => return told(disk.queue(), config),
+        "limit" => {
+            let rq = Passthrough::new(disk.queue(), config)?;
+            answer = rq.execute_timeout(answer, LIMIT_MS)?.1;
+        }
+        _ => {
+            Passthrough::new(disk.queue(), config)?.execute_kernel(&mut answer)?;
+        }
+    }
+    match answer.len() == 512 && answer.iter().all(|byte| *byte == ANSWER) {
+        true => Ok(()),
+        false => Err(EIO),
+    }
+}
+
+fn told(queue: &RequestQueue<Ram>, config: PassthroughConfig) -> Result {
+    let who = Arc::new(
+        Told {
+            ended: AtomicBool::new(false),
+            well: AtomicBool::new(false),
+        },
+        GFP_KERNEL,
+    )?;
+    Passthrough::new(queue, config)?.execute_nowait(who.clone());
+    for _ in 0..LIMIT_MS {
+        if who.ended.load(Ordering::Acquire) {
+            let well = who.well.load(Ordering::Relaxed);
+            return if well { Ok(()) } else { Err(EIO) };
+        }
+        fsleep(Delta::from_millis(1));
+    }
+    Err(ETIMEDOUT)
+}
