@@ -17,6 +17,7 @@
 
 // The kernel's crate, as far as the files below use it.
 extern crate self as kernel;
+#[allow(dead_code, reason = "the rest of the driver is not here")]
 #[path = "../src/stand_in/bindings.rs"]
 mod bindings;
 #[allow(dead_code, reason = "the rest of the driver is not here")]

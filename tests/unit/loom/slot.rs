@@ -39,6 +39,7 @@ pub(crate) trait Word: 'static {
     fn take(&self, cid: Cid, layout: CidLayout) -> Option<u64>;
     fn drain(&self) -> Option<u64>;
     fn is_full(&self) -> bool;
+    fn cid(&self, tag: usize, layout: CidLayout) -> Option<Cid>;
 }
 
 macro_rules! word {
@@ -66,6 +67,10 @@ macro_rules! word {
 
             fn is_full(&self) -> bool {
                 <$path>::is_full(self)
+            }
+
+            fn cid(&self, tag: usize, layout: CidLayout) -> Option<Cid> {
+                <$path>::cid(self, tag, layout)
             }
         })*
     };
@@ -107,9 +112,12 @@ enum Visitor {
     Drain,
     /// Looks whether the request is there, as after a time-out.
     Look,
+    /// Asks for the identifier of the request that is there, as for an Abort command.
+    Ask,
 }
 
 use Visitor::{
+    Ask,
     Bogus,
     Drain,
     Guess,
@@ -240,6 +248,12 @@ impl<W: Word> Tag<W> {
             Guess => seen.taken = self.take(self.cid_after(1)),
             Drain => seen.taken = self.drain(),
             Look => seen.empty = !self.slot.is_full(),
+            Ask => {
+                let cid = self.slot.cid(TAG, self.layout);
+                let known = [self.first, self.cid_after(1)];
+                assert!(cid.is_none_or(|cid| known.contains(&cid)), "{cid:?}");
+                seen.empty = cid.is_none();
+            }
         }
         seen
     }
@@ -308,7 +322,7 @@ fn meeting<W: Word>(layout: CidLayout, full: bool, visitors: &[Visitor]) {
 /// All sets of so many visitors that make sense.
 fn sets(full: bool, size: usize) -> Vec<Vec<Visitor>> {
     let all = [
-        Put, Interrupt, Poll, TakeSecond, Stale, Bogus, Guess, Drain, Look,
+        Put, Interrupt, Poll, TakeSecond, Stale, Bogus, Guess, Drain, Look, Ask,
     ];
     let mut sets = multisets(&all, size);
     sets.retain(|set| {

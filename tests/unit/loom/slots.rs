@@ -26,11 +26,9 @@ use crate::{
     },
     mq::{
         new_queue,
-        request::{
-            Completed,
-            Request, //
-        },
+        request::Request,
         Cid,
+        Completed,
         Completion,
         Operations,
         Queue,
@@ -56,6 +54,12 @@ impl StopProof<Driver> for Stopped {
 impl Completion for Entry {
     fn cid(&self) -> Cid {
         self.0
+    }
+}
+
+impl StopProof<Driver> for Stopped {
+    fn covers(&self, _queue: &()) -> bool {
+        true
     }
 }
 

@@ -116,7 +116,10 @@ impl Table {
 
     fn drain(&mut self) -> Vec<u64> {
         let mut serials = Vec::new();
-        let mut drain = |ours| self.queue.drain(&Stopped { ours }, |rq| serials.push(end(rq)));
+        let mut drain = |ours| {
+            self.queue
+                .drain(&Stopped { ours }, |rq| serials.push(end(rq)))
+        };
         assert!(drain(false).is_err(), "proof of another device");
         assert!(drain(true).is_ok());
         self.inside
