@@ -12,6 +12,9 @@
 
 mod bindings;
 mod dma;
+#[cfg(CONFIG_RNVME_KUNIT_TEST)]
+#[path = "tests/kunit/mod.rs"]
+mod kunit;
 mod mq;
 mod nvme;
 mod os;

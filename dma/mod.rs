@@ -13,6 +13,9 @@
 
 pub(crate) mod addr;
 pub(crate) mod coherent;
+#[cfg(CONFIG_RNVME_KUNIT_TEST)]
+#[path = "../tests/kunit/prp.rs"]
+mod kunit_prp;
 pub(crate) mod mapper;
 pub(crate) mod pool;
 pub(crate) mod prp;

@@ -51,6 +51,9 @@ pub(crate) mod freeze;
 pub(crate) mod gen_disk;
 pub(crate) mod hctx;
 pub(crate) mod integrity;
+#[cfg(CONFIG_RNVME_KUNIT_TEST)]
+#[path = "../tests/kunit/limits.rs"]
+mod kunit_limits;
 pub(crate) mod limits;
 pub(crate) mod limits_raw;
 mod limits_update;

@@ -31,6 +31,11 @@ pub(crate) mod page {
     pub(crate) const PAGE_SIZE: usize = 4096;
 }
 
+// The suites that run in a kernel, too.
+#[cfg(test)]
+#[path = "../../kunit/mod.rs"]
+mod kunit;
+
 #[allow(dead_code, reason = "the rest of the driver is not here")]
 #[path = "../../../dma"]
 pub(crate) mod dma {
@@ -40,6 +45,9 @@ pub(crate) mod dma {
     #[cfg(test)]
     #[path = "../tests/unit/src/stand_in/coherent.rs"]
     pub(crate) mod coherent;
+    #[cfg(test)]
+    #[path = "../tests/kunit/prp.rs"]
+    mod kunit_prp;
     pub(crate) mod pool;
     pub(crate) mod prp;
     #[cfg(test)]
@@ -81,6 +89,9 @@ pub(crate) mod mq {
     pub(crate) mod cid;
     #[cfg(test)]
     pub(crate) mod integrity;
+    #[cfg(test)]
+    #[path = "../tests/kunit/limits.rs"]
+    mod kunit_limits;
     #[cfg(test)]
     pub(crate) mod limits;
     #[cfg(test)]
