@@ -35,12 +35,6 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "soak: with the full numbers only, for its length")
 
 
-# Seen green one by one, but not yet in one run of all tests on a quiet machine: only to soak.
-_TO_SOAK = (
-    "test_dma.py",
-)
-
-
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     kernels = metafunc.definition.get_closest_marker("kernels")
     if kernels is not None:
@@ -61,11 +55,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Puts tests on equal machines together; else keeps the order in which they are written."""
     here = Path(__file__).parent
     if not soaking():
-        later = pytest.mark.skip(reason="only to soak, for now")
         long = pytest.mark.skip(reason="only with RNVME_SOAK=1")
         for item in items:
-            if item.nodeid.removeprefix("tests/vm/").startswith(_TO_SOAK):
-                item.add_marker(later)
             if item.get_closest_marker("soak") is not None:
                 item.add_marker(long)
     first: dict[Machine, int] = {}
