@@ -153,6 +153,7 @@ pub(crate) use self::{
     },
     queue::Queue,
     quiesce::{
+        HeldTagSet,
         QuiescedQueue,
         QuiescedTagSet, //
     },

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::bindings;
 use core::mem;
+use kernel::sync::Arc;
 
 /// A request queue whose requests wait; dropping it lets them on.
 #[must_use = "dropping it lets requests on at once"]
@@ -61,5 +62,23 @@ impl<T: Operations> Drop for QuiescedTagSet<'_, T> {
     fn drop(&mut self) {
         // SAFETY: allocated; undoes one `quiesce()`.
         unsafe { bindings::blk_mq_unquiesce_tagset(self.0.as_raw()) };
+    }
+}
+
+/// The same as [`QuiescedTagSet`], for one that keeps it for long: it keeps the tag set, too.
+#[must_use = "dropping it lets requests on at once"]
+pub(crate) struct HeldTagSet<T: Operations>(Arc<TagSet<T>>);
+
+impl<T: Operations> HeldTagSet<T> {
+    /// As [`TagSet::quiesce`], with the same conditions.
+    pub(crate) fn new(set: Arc<TagSet<T>>) -> Self {
+        mem::forget(set.quiesce());
+        Self(set)
+    }
+}
+
+impl<T: Operations> Drop for HeldTagSet<T> {
+    fn drop(&mut self) {
+        drop(QuiescedTagSet(&self.0));
     }
 }

@@ -36,6 +36,11 @@ impl Cursor {
         self.index
     }
 
+    /// How many entries the queue has.
+    pub(crate) const fn size(self) -> QueueSize {
+        self.size
+    }
+
     /// The phase tag of entries that the device writes in this round.
     #[inline]
     pub(crate) const fn phase(self) -> bool {

@@ -2,7 +2,11 @@
 
 //! The PCI driver: which devices it takes, and how it gets and gives them.
 
-use super::controller::Controller;
+use super::{
+    controller::Controller,
+    pause::Pause,
+    reset::Cause, //
+};
 use crate::{
     os::{
         globals,
@@ -66,5 +70,36 @@ impl pci::Driver for NvmeDriver {
 
     fn shutdown(data: &Self::Data) {
         data.go_down();
+    }
+
+    fn reset_prepare(data: &Self::Data) {
+        data.pause(Pause::Cut);
+    }
+
+    fn reset_done(data: &Self::Data) {
+        data.go_on(Cause::FunctionReset);
+        data.wait_for_reset();
+    }
+
+    fn link_error(data: &Self::Data, error: pci::LinkError) {
+        match error {
+            pci::LinkError::Works => data.say(format_args!("error of the link: it goes on")),
+            pci::LinkError::Frozen => data.pause(Pause::Cut),
+            pci::LinkError::Lost => data.lose(),
+        }
+    }
+
+    fn link_recovered(data: &Self::Data) {
+        data.go_on(Cause::LinkError);
+        data.wait_for_reset();
+    }
+
+    fn suspend(data: &Self::Data) {
+        data.pause(Pause::Sleep);
+    }
+
+    fn resume(data: &Self::Data) {
+        // Those who need the drive wait for it; the rest of the system need not.
+        data.go_on(Cause::Resume);
     }
 }

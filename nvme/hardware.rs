@@ -9,6 +9,7 @@ use super::{
     },
     controller::Controller,
     io::{
+        taken_back,
         IoQueues,
         QueueAffinity, //
     },
@@ -38,6 +39,7 @@ use crate::{
     mq::{
         self,
         BlkStatus,
+        HeldTagSet,
         QueueLimits,
         QueueRef,
         TagSet,
@@ -49,11 +51,13 @@ use crate::{
         wait::poll_until, //
     },
     pci::{
+        HandlerCell,
         IrqRegistration,
         Lease,
         Vectors, //
     },
 };
+use core::fmt;
 use kernel::{
     prelude::*,
     sync::Arc, //
@@ -78,9 +82,47 @@ pub(crate) struct Hardware {
     admin_set: Arc<TagSet<AdminQueue>>,
     admin_irq: Option<IrqRegistration<Completer<AdminQueue>>>,
     /// The completion side of the admin queue while it has no interrupt.
-    admin_idle: Option<KBox<Completer<AdminQueue>>>,
+    admin_idle: Option<KBox<HandlerCell<Completer<AdminQueue>>>>,
     io_set: Option<Arc<TagSet<IoQueues>>>,
     io_irqs: KVec<IrqRegistration<Completer<IoQueues>>>,
+    held: Held,
+}
+
+/// Which requests are kept in blk-mq, to be sent later.
+#[derive(Default)]
+struct Held {
+    admin: Option<HeldTagSet<AdminQueue>>,
+    io: Option<HeldTagSet<IoQueues>>,
+}
+
+/// Who may be the reason why a controller was stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Blame {
+    /// The commands that it had: they are sent again, but not for ever.
+    Commands,
+    /// Somebody else: they are sent again.
+    Others,
+}
+
+/// How many commands were taken back.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct TakenBackCount(u32);
+
+impl TakenBackCount {
+    /// Adds those of another time.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.0 = self.0.saturating_add(other.0);
+    }
+
+    fn one(&mut self) {
+        self.0 = self.0.saturating_add(1);
+    }
+}
+
+impl fmt::Display for TakenBackCount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} commands were under way", self.0)
+    }
 }
 
 impl Hardware {
@@ -113,7 +155,7 @@ impl Hardware {
         let queue = admin_set.queue_ref(0).ok_or(EINVAL)?;
         let head = registers.completion_head(QueueId::ADMIN)?;
         let ring = CompletionRing::new(lease.clone(), size, head)?;
-        let completer = KBox::new(Completer::new(ring, queue), GFP_KERNEL)?;
+        let completer = HandlerCell::new(Completer::new(ring, queue))?;
         let aqa = Aqa::new(size, size).ok_or(EINVAL)?;
         let acq = completer.dma_addr();
         let vectors = Vectors::new(lease.clone(), 1, 1)?;
@@ -126,6 +168,7 @@ impl Hardware {
             admin_idle: Some(completer),
             io_set: None,
             io_irqs: KVec::new(),
+            held: Held::default(),
         };
         this.attach_admin(vectors, instance)?;
         let queue = this.admin_set.queue(0).ok_or(EINVAL)?;
@@ -204,15 +247,23 @@ impl Hardware {
             return;
         };
         let quiesced = set.quiesce();
-        poll_until(limit_ms, || {
-            set.queues()
-                .all(|queue| queue.slots().is_empty())
-                .then_some(())
-        });
+        self.wait_idle(limit_ms);
         if fail {
             close(set);
         } else {
             quiesced.for_ever();
+        }
+    }
+
+    /// Waits until the controller has completed all I/O that it has, `limit_ms`
+    /// milliseconds at most. May sleep.
+    pub(crate) fn wait_idle(&self, limit_ms: u32) {
+        if let Some(set) = &self.io_set {
+            poll_until(limit_ms, || {
+                set.queues()
+                    .all(|queue| queue.slots().is_empty())
+                    .then_some(())
+            });
         }
     }
 
@@ -264,7 +315,7 @@ impl Hardware {
             let queue: QueueRef<IoQueues> = set.queue_ref(index as usize).ok_or(EINVAL)?;
             let head = self.registers.completion_head(queue.id())?;
             let ring = CompletionRing::new(self.lease.clone(), size, head)?;
-            let completer = KBox::new(Completer::new(ring, queue), GFP_KERNEL)?;
+            let completer = HandlerCell::new(Completer::new(ring, queue))?;
             let id = index.wrapping_add(1);
             let vector = if own_vectors { id } else { 0 };
             let irq = IrqRegistration::new(vectors.clone(), vector, instance, id, completer)
@@ -302,6 +353,92 @@ impl Hardware {
         self.io_set = None;
     }
 
+    /// How many I/O queues the controller was told of.
+    pub(crate) fn io_queue_count(&self) -> u32 {
+        // CAST: at most as many as interrupt vectors, which have 11 bits, or one.
+        self.io_irqs.len() as u32
+    }
+
+    /// Keeps all requests that come from now on in blk-mq. Waits for those who submit right
+    /// now. May sleep.
+    pub(crate) fn hold(&mut self) {
+        if self.held.admin.is_none() {
+            self.held.admin = Some(HeldTagSet::new(self.admin_set.clone()));
+        }
+        if self.held.io.is_none() {
+            self.held.io = self.io_set.clone().map(HeldTagSet::new);
+        }
+    }
+
+    /// Lets the requests go that were held, to the controller if the queues are open. May
+    /// sleep.
+    pub(crate) fn let_go(&mut self) {
+        self.held = Held::default();
+    }
+
+    /// Stops the controller and takes back what it has, but keeps the queues, to be
+    /// started again: I/O is sent again
+    /// later, if that is worth while, and admin commands end with an error. Returns how
+    /// many commands these were. May sleep.
+    ///
+    /// Returns `None` if the device could not be stopped; then nothing ended, as it may
+    /// still write to the memory of each.
+    pub(crate) fn halt(&mut self, blame: Blame) -> Option<TakenBackCount> {
+        close(&self.admin_set);
+        if let Some(set) = &self.io_set {
+            close(set);
+        }
+        let stopped = self.registers.stop(&self.lease)?;
+        let mut count = TakenBackCount::default();
+        for irq in &self.io_irqs {
+            irq.with_masked(|completer| {
+                completer.finish(&stopped, |rq| {
+                    count.one();
+                    taken_back(rq, blame);
+                });
+            });
+        }
+        if let Some(irq) = &self.admin_irq {
+            irq.with_masked(|completer| {
+                completer.finish(&stopped, |rq| {
+                    count.one();
+                    rq.end(BlkStatus::Timeout);
+                });
+            });
+        }
+        self.admin_set.wait_completed();
+        if let Some(set) = &self.io_set {
+            set.wait_completed();
+        }
+        Some(count)
+    }
+
+    /// Starts a controller that was halted again, with the admin queue that it had. The
+    /// I/O queues are as new, and the controller does not know of them. May sleep, twice
+    /// CAP.TO at most.
+    pub(crate) fn restart(&mut self) -> Result<(), ControllerError> {
+        // It may have been taken away: to stop the device, or by somebody else.
+        self.lease.restore_access();
+        let stopped = self.registers.disable()?;
+        for irq in &self.io_irqs {
+            irq.with_masked(|completer| completer.restart(&stopped));
+        }
+        let (Some(irq), Some(queue)) = (&self.admin_irq, self.admin_set.queue(0)) else {
+            return Err(ControllerError::Gone);
+        };
+        let acq = irq.with_masked(|completer| {
+            completer.restart(&stopped);
+            completer.dma_addr()
+        });
+        let size = QueueSize::new(queue.entries()).ok_or(ControllerError::QueueSize)?;
+        let aqa = Aqa::new(size, size).ok_or(ControllerError::QueueSize)?;
+        self.registers
+            .enable(stopped, aqa, queue.submission_addr(), acq)?;
+        queue.set_open(true);
+        self.held.admin = None;
+        Ok(())
+    }
+
     /// Stops the controller, then ends every request that it had with `status`. Order:
     /// keep submitters out, stop the device (with proof), free the interrupts, read the
     /// completions that were still written, take the other requests back. May sleep.
@@ -331,6 +468,7 @@ impl Hardware {
                 take_back(set, stopped, status);
             }
         }
+        self.let_go();
         stopped.is_some()
     }
 }

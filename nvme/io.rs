@@ -7,6 +7,7 @@
 
 use super::{
     command_data::CommandData,
+    hardware::Blame,
     namespace::Namespace,
     queue::{
         reject,
@@ -433,6 +434,22 @@ fn failed(mut rq: Completed<IoQueues>, status: Status) {
         );
     }
     rq.end(to_blk_status(status));
+}
+
+/// What becomes of a request that the controller had when it was stopped.
+pub(super) fn taken_back(mut rq: Completed<IoQueues>, blame: Blame) {
+    if !rq.is_block_io() || rq.is_failfast() {
+        // Who sent it decides what to do about it.
+        return rq.end(BlkStatus::Transport);
+    }
+    let retries = rq.data().retries;
+    if blame == Blame::Commands {
+        if u32::from(retries) >= params::max_retries().min(u32::from(u8::MAX)) {
+            return rq.end(BlkStatus::Timeout);
+        }
+        rq.data_mut().retries = retries.saturating_add(1);
+    }
+    rq.requeue(0);
 }
 
 fn to_blk_status(status: Status) -> BlkStatus {

@@ -46,6 +46,10 @@ use kernel::{
         _IOWR, //
     },
     prelude::*,
+    sync::{
+        Arc,
+        ArcBorrow, //
+    },
     uaccess::{
         UserPtr,
         UserSlice, //
@@ -105,6 +109,8 @@ const ADMIN_CMD: u32 = _IOWR::<UserCommand>('N' as u32, 0x41);
 const IO_CMD: u32 = _IOWR::<UserCommand>('N' as u32, 0x43);
 /// `NVME_IOCTL_ADMIN64_CMD`.
 const ADMIN64_CMD: u32 = _IOWR::<UserCommand64>('N' as u32, 0x47);
+/// `NVME_IOCTL_RESET`.
+const RESET: u32 = _IO('N' as u32, 0x44);
 /// `NVME_IOCTL_IO64_CMD`.
 const IO64_CMD: u32 = _IOWR::<UserCommand64>('N' as u32, 0x48);
 
@@ -124,20 +130,22 @@ impl CharDevice for Controller {
     fn open(&self) -> Result {
         // As long as it comes up or goes away there is nobody to talk to.
         match self.state() {
-            State::Live | State::Deleting => Ok(()),
-            State::New | State::Connecting => Err(EAGAIN),
+            State::Live | State::Resetting | State::Connecting | State::Deleting => Ok(()),
+            State::New => Err(EAGAIN),
             State::Dead => Err(ENODEV),
         }
     }
 
-    fn ioctl(&self, cmd: u32, arg: usize) -> Result<isize> {
+    fn ioctl(this: ArcBorrow<'_, Self>, cmd: u32, arg: usize) -> Result<isize> {
         match cmd {
             ADMIN_CMD => round_trip::<UserCommand>(arg, |command| {
-                admin_command(self, Via::Controller, command)
+                admin_command(&this, Via::Controller, command)
             }),
             ADMIN64_CMD => round_trip::<UserCommand64>(arg, |command| {
-                admin_command(self, Via::Controller, command)
+                admin_command(&this, Via::Controller, command)
             }),
+            RESET if !user::is_admin() => Err(EACCES),
+            RESET => Arc::from(this).reset_now().map(|()| 0),
             _ => Err(ENOTTY),
         }
     }

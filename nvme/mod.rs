@@ -6,7 +6,11 @@
 //! |---|---|
 //! | [`spec`] | the specification as types, pure |
 //! | [`driver`] | the PCI driver: probe, remove, shutdown |
-//! | [`controller`] | a controller and its life |
+//! | [`controller`] | a controller |
+//! | [`bring_up`] | its life: up to its disks |
+//! | [`reset`] | its life: once more |
+//! | [`pause`] | its life: quiet for a while |
+//! | [`removal`] | its life: the end |
 //! | [`state`] | the states of a controller |
 //! | [`registers`] | controller properties, and bounded waits for them |
 //! | [`cursor`] | a position in a ring, pure |
@@ -22,6 +26,7 @@
 #![forbid(unsafe_code)]
 
 pub(crate) mod admin;
+mod bring_up;
 pub(crate) mod command_data;
 pub(crate) mod controller;
 pub(crate) mod cursor;
@@ -30,8 +35,11 @@ pub(crate) mod hardware;
 pub(crate) mod io;
 pub(crate) mod ioctl;
 pub(crate) mod namespace;
+pub(crate) mod pause;
 pub(crate) mod queue;
 pub(crate) mod registers;
+mod removal;
+pub(crate) mod reset;
 pub(crate) mod ring;
 pub(crate) mod spec;
 pub(crate) mod state;

@@ -124,6 +124,11 @@ impl QueuePair {
         self.submission.lock().ring.dma_addr()
     }
 
+    /// Starts the submission ring anew with a device that has forgotten the queue.
+    pub(crate) fn restart(&self, stopped: &DmaStopped) {
+        self.submission.lock().ring.restart(stopped);
+    }
+
     /// Lets submitters in, or keeps them out: those who come later end their requests
     /// with an error.
     pub(crate) fn set_open(&self, open: bool) {
@@ -250,6 +255,12 @@ impl<T: NvmeOperations> Completer<T> {
     /// The address of the completion ring.
     pub(crate) fn dma_addr(&self) -> DmaAddr {
         self.ring.dma_addr()
+    }
+
+    /// Starts both rings anew with a device that has forgotten the queue.
+    pub(crate) fn restart(&mut self, stopped: &DmaStopped) {
+        self.queue.restart(stopped);
+        self.ring.restart(stopped);
     }
 
     /// Completes all requests for which the device has written an entry. Returns

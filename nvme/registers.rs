@@ -178,7 +178,9 @@ impl Registers {
         }
         let limit_ms = self.ready_ms();
         poll_until(limit_ms, || {
-            DmaStopped::by_register(&self.bar, regs::CSTS, Csts::RDY.bits())
+            // CAST: the lower half, which has MQES, not 0.
+            let cap = (regs::CAP, self.cap.bits() as u32);
+            DmaStopped::by_register(&self.bar, regs::CSTS, Csts::RDY.bits(), cap)
         })
         .ok_or(ControllerError::NotReady {
             wanted: false,

@@ -20,7 +20,8 @@ use super::{
 use crate::{
     dma::{
         Coherent,
-        DmaAddr, //
+        DmaAddr,
+        DmaStopped, //
     },
     mq,
     pci::{
@@ -29,6 +30,7 @@ use crate::{
     },
 };
 use kernel::prelude::*;
+use zerocopy::FromZeros;
 
 /// A submission queue: the host writes at its tail.
 ///
@@ -59,6 +61,12 @@ impl SubmissionRing {
     /// The address of the first entry, for the device.
     pub(crate) fn dma_addr(&self) -> DmaAddr {
         self.entries.dma_addr()
+    }
+
+    /// Starts anew with a device that has forgotten the queue.
+    pub(crate) fn restart(&mut self, _stopped: &DmaStopped) {
+        self.tail = Cursor::new(self.tail.size());
+        self.committed_tail = 0;
     }
 
     /// Writes a command at the tail. The device does not know of it yet.
@@ -137,6 +145,17 @@ impl CompletionRing {
     /// The address of the first entry, for the device.
     pub(crate) fn dma_addr(&self) -> DmaAddr {
         self.entries.dma_addr()
+    }
+
+    /// Starts anew with a device that has forgotten the queue: the entries of the last
+    /// round go, whose phase tags would be taken for those of the first.
+    pub(crate) fn restart(&mut self, _stopped: &DmaStopped) {
+        let size = self.head.size();
+        // CAST: widening.
+        for index in 0..size.entries() as usize {
+            self.entries.write(index, Cqe::new_zeroed());
+        }
+        self.head = Cursor::new(size);
     }
 
     /// Reads the entry at the head, if the device has written one, and moves on. The

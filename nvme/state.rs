@@ -14,10 +14,12 @@ use core::fmt;
 pub(crate) enum State {
     /// Nothing was done with the device yet.
     New,
-    /// It is being brought up.
+    /// It is being brought up, for the first time or again; requests wait.
     Connecting,
     /// It serves requests.
     Live,
+    /// It is being stopped, to be brought up anew; requests wait.
+    Resetting,
     /// It is being given back; requests are served until the disks are gone.
     Deleting,
     /// It was stopped, and every request fails.
@@ -25,10 +27,11 @@ pub(crate) enum State {
 }
 
 impl State {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::New,
         Self::Connecting,
         Self::Live,
+        Self::Resetting,
         Self::Deleting,
         Self::Dead,
     ];
@@ -37,11 +40,12 @@ impl State {
     const fn may_become(self, to: Self) -> bool {
         matches!(
             (self, to),
-            (Self::New, Self::Connecting)
+            (Self::New | Self::Resetting, Self::Connecting)
                 | (Self::Connecting, Self::Live)
+                | (Self::Live, Self::Resetting)
                 | (Self::New | Self::Connecting | Self::Live, Self::Deleting)
                 | (
-                    Self::New | Self::Connecting | Self::Live | Self::Deleting,
+                    Self::New | Self::Connecting | Self::Live | Self::Resetting | Self::Deleting,
                     Self::Dead
                 )
         )
@@ -54,6 +58,7 @@ impl fmt::Display for State {
             Self::New => "new",
             Self::Connecting => "connecting",
             Self::Live => "live",
+            Self::Resetting => "resetting",
             Self::Deleting => "deleting",
             Self::Dead => "dead",
         })

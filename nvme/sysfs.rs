@@ -22,12 +22,15 @@ use crate::os::attribute::{
     OfDevice,
     OfDisk, //
 };
-use kernel::prelude::*;
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
 
 type OfController = Attribute<OfDevice, Controller>;
 type OfNamespace = Attribute<OfDisk, Namespace>;
 
-static CONTROLLER: [OfController; 12] = [
+static CONTROLLER: [OfController; 13] = [
     OfController::new(c"model", |ctrl, out| {
         out.line(format_args!(
             "{}",
@@ -86,8 +89,9 @@ static CONTROLLER: [OfController; 12] = [
         let entries = ctrl.look(|hw| hw.io_entries()).ok_or(ENODEV)?;
         out.line(format_args!("{}", entries.saturating_sub(1)))
     }),
+    OfController::write_only(c"reset_controller", |ctrl, _| Arc::from(ctrl).reset_now()),
 ];
-static CONTROLLER_LIST: AttributeList<OfDevice, Controller, 13> = AttributeList::new(&CONTROLLER);
+static CONTROLLER_LIST: AttributeList<OfDevice, Controller, 14> = AttributeList::new(&CONTROLLER);
 static CONTROLLER_GROUP: AttributeGroup<OfDevice, Controller> =
     AttributeGroup::new(&CONTROLLER_LIST);
 /// The attributes of a controller.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Attributes in sysfs: files with one value each, read-only.
+//! Attributes in sysfs: files with one value each.
 //!
 //! A driver writes four statics, each made from the one before: the attributes, a
 //! list of them, a group, and the list of groups. None needs unsafe code there.
@@ -13,14 +13,16 @@ use core::{
 };
 use kernel::{
     fmt,
-    prelude::*, //
+    prelude::*,
+    sync::ArcBorrow, //
 };
 
 /// Where the data of an attribute are found, given the `struct device`.
 ///
 /// # Safety
 ///
-/// `data` returns a pointer that is valid for the duration of a `show` call.
+/// `data` returns the pointer of an `Arc` (`Arc::as_ptr`) that nobody drops for the
+/// duration of a `show` or `store` call.
 pub(crate) unsafe trait Owner {
     /// What `dev` carries.
     fn data(dev: *mut bindings::device) -> *const c_void;
@@ -53,6 +55,9 @@ unsafe impl Owner for OfDisk {
 /// Writes the value of an attribute.
 pub(crate) type Show<T> = fn(&T, &mut Buffer<'_>) -> Result;
 
+/// Takes what the user wrote to an attribute, without the end of the line.
+pub(crate) type Store<T> = fn(ArcBorrow<'_, T>, &[u8]) -> Result;
+
 /// Says whether an attribute shall appear.
 pub(crate) type IsVisible<T> = fn(&T) -> bool;
 
@@ -60,7 +65,8 @@ pub(crate) type IsVisible<T> = fn(&T) -> bool;
 #[repr(C)]
 pub(crate) struct Attribute<O: Owner, T: 'static> {
     raw: bindings::device_attribute,
-    show: Show<T>,
+    show: Option<Show<T>>,
+    store: Option<Store<T>>,
     is_visible: Option<IsVisible<T>>,
     _owner: PhantomData<O>,
 }
@@ -71,13 +77,29 @@ unsafe impl<O: Owner, T> Sync for Attribute<O, T> {}
 impl<O: Owner, T> Attribute<O, T> {
     /// An attribute that everybody may read.
     pub(crate) const fn new(name: &'static CStr, show: Show<T>) -> Self {
+        let mut this = Self::named(name);
+        this.raw.attr.mode = 0o444;
+        this.raw.__bindgen_anon_1.show = Some(Self::show);
+        this.show = Some(show);
+        this
+    }
+
+    /// An attribute that the administrator may write, and nobody can read.
+    pub(crate) const fn write_only(name: &'static CStr, store: Store<T>) -> Self {
+        let mut this = Self::named(name);
+        this.raw.attr.mode = 0o200;
+        this.raw.__bindgen_anon_2.store = Some(Self::store);
+        this.store = Some(store);
+        this
+    }
+
+    const fn named(name: &'static CStr) -> Self {
         let mut raw: bindings::device_attribute = pin_init::zeroed();
         raw.attr.name = kernel::str::as_char_ptr_in_const_context(name);
-        raw.attr.mode = 0o444;
-        raw.__bindgen_anon_1.show = Some(Self::callback);
         Self {
             raw,
-            show,
+            show: None,
+            store: None,
             is_visible: None,
             _owner: PhantomData,
         }
@@ -114,7 +136,7 @@ impl<O: Owner, T> Attribute<O, T> {
     ///
     /// `dev` is a live device whose data are a `T`, `attr` is the first field of an
     /// attribute of this type, and `buf` has one page.
-    unsafe extern "C" fn callback(
+    unsafe extern "C" fn show(
         dev: *mut bindings::device,
         attr: *mut bindings::device_attribute,
         buf: *mut c_char,
@@ -126,9 +148,42 @@ impl<O: Owner, T> Attribute<O, T> {
         // SAFETY: sysfs hands over a page of its own.
         let page = unsafe { core::slice::from_raw_parts_mut(buf, kernel::page::PAGE_SIZE) };
         let mut buffer = Buffer { page, len: 0 };
-        match (this.show)(data, &mut buffer) {
+        let result = match this.show {
+            Some(show) => show(data, &mut buffer),
+            None => Err(EIO),
+        };
+        match result {
             // CAST: at most a page.
             Ok(()) => buffer.len as isize,
+            // CAST: widening.
+            Err(error) => error.to_errno() as isize,
+        }
+    }
+
+    /// # Safety
+    ///
+    /// `dev` is a live device whose data are a `T`, `attr` is the first field of an
+    /// attribute of this type, and `buf` has `len` bytes.
+    unsafe extern "C" fn store(
+        dev: *mut bindings::device,
+        attr: *mut bindings::device_attribute,
+        buf: *const c_char,
+        len: usize,
+    ) -> isize {
+        // SAFETY: `raw` is the first field of a `repr(C)` structure.
+        let this = unsafe { &*attr.cast::<Self>() };
+        // SAFETY: by this function's requirements and those of `Owner`, for the
+        // duration of the call.
+        let data = unsafe { ArcBorrow::from_raw(O::data(dev).cast::<T>()) };
+        // SAFETY: by this function's requirements.
+        let text = unsafe { core::slice::from_raw_parts(buf.cast::<u8>(), len) };
+        let result = match this.store {
+            Some(store) => store(data, text.strip_suffix(b"\n").unwrap_or(text)),
+            None => Err(EIO),
+        };
+        match result {
+            // CAST: at most a page.
+            Ok(()) => len as isize,
             // CAST: widening.
             Err(error) => error.to_errno() as isize,
         }

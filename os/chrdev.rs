@@ -23,7 +23,10 @@ use kernel::{
     fmt,
     prelude::*,
     str::CString,
-    sync::Arc, //
+    sync::{
+        Arc,
+        ArcBorrow, //
+    },
 };
 
 /// What a character device answers to those who have it open
@@ -36,7 +39,7 @@ pub(crate) trait CharDevice: Send + Sync + Sized + 'static {
     /// # Errors
     ///
     /// `ENOTTY` for one that the driver does not know.
-    fn ioctl(&self, cmd: u32, arg: usize) -> Result<isize>;
+    fn ioctl(this: ArcBorrow<'_, Self>, cmd: u32, arg: usize) -> Result<isize>;
 
     /// Refuses to be opened, with an error, when it returns one.
     fn open(&self) -> Result {
@@ -227,9 +230,9 @@ impl<T: CharDevice> Vtable<T> {
     ///
     /// `file` is open and of `T`.
     unsafe extern "C" fn ioctl(file: *mut bindings::file, cmd: c_uint, arg: c_ulong) -> c_long {
-        // SAFETY: set by `open`, and kept as said there.
-        let data = unsafe { &*(*file).private_data.cast::<T>() };
-        match data.ioctl(cmd, arg) {
+        // SAFETY: the pointer of an `Arc`, set by `open` and kept as said there.
+        let data = unsafe { ArcBorrow::from_raw((*file).private_data.cast::<T>()) };
+        match T::ioctl(data, cmd, arg) {
             Ok(value) => value,
             // CAST: widening.
             Err(error) => error.to_errno() as c_long,

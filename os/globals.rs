@@ -23,6 +23,8 @@ pub(crate) struct Globals {
     pub(crate) region: Region,
     /// Where work that must not wait for memory runs.
     pub(crate) work: WorkQueue,
+    /// Where work runs that an item of `work` may wait for.
+    pub(crate) urgent: WorkQueue,
 }
 
 global_lock! {
@@ -48,6 +50,7 @@ impl Owner {
                 class: Class::new(name)?,
                 region: Region::new(name)?,
                 work: WorkQueue::new(name)?,
+                urgent: WorkQueue::new(name)?,
             },
             GFP_KERNEL,
         )?;

@@ -28,3 +28,19 @@ pub(crate) fn poll_until<R>(limit_ms: u32, mut f: impl FnMut() -> Option<R>) -> 
         fsleep(Delta::from_millis(1));
     }
 }
+
+/// Sleeps for `limit_ms` milliseconds, or until `f` says true, which is asked twenty
+/// times a second. Returns true if it did.
+pub(crate) fn sleep_unless(limit_ms: u32, mut f: impl FnMut() -> bool) -> bool {
+    const PAUSE_MS: u32 = 50;
+    let mut left = limit_ms;
+    while !f() {
+        if left == 0 {
+            return false;
+        }
+        let pause = left.min(PAUSE_MS);
+        fsleep(Delta::from_millis(i64::from(pause)));
+        left = left.wrapping_sub(pause);
+    }
+    true
+}

@@ -73,15 +73,32 @@ pub(crate) fn cancel_sync<T, const ID: u64>(item: &Arc<T>)
 where
     T: HasWork<T, ID> + WorkItem<ID, Pointer = Arc<T>>,
 {
-    // SAFETY: `item` is live, and the projections stay inside of it.
-    let raw = unsafe {
-        let work = T::raw_get_work(Arc::as_ptr(item).cast_mut());
-        Work::<T, ID>::raw_get(work)
-    };
-    // SAFETY: an initialised work item.
-    if unsafe { bindings::cancel_work_sync(raw) } {
+    // SAFETY: an initialised work item of a value that is live.
+    if unsafe { bindings::cancel_work_sync(raw(item)) } {
         // SAFETY: it waited, with a reference that `enqueue` made by
         // `Arc::into_raw` and that its run would have taken.
         drop(unsafe { Arc::from_raw(Arc::as_ptr(item)) });
+    }
+}
+
+/// Waits until `item` does not run and does not wait to run. May sleep as long as a run of
+/// it takes; not to be called from that run.
+pub(crate) fn flush<T, const ID: u64>(item: &Arc<T>)
+where
+    T: HasWork<T, ID> + WorkItem<ID, Pointer = Arc<T>>,
+{
+    // SAFETY: an initialised work item of a value that is live.
+    unsafe { bindings::flush_work(raw(item)) };
+}
+
+/// The `struct work_struct` of a work item.
+fn raw<T, const ID: u64>(item: &Arc<T>) -> *mut bindings::work_struct
+where
+    T: HasWork<T, ID>,
+{
+    // SAFETY: `item` is live, and the projections stay inside of it.
+    unsafe {
+        let work = T::raw_get_work(Arc::as_ptr(item).cast_mut());
+        Work::<T, ID>::raw_get(work)
     }
 }

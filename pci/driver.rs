@@ -2,9 +2,16 @@
 
 //! The registration of a PCI driver, with the callbacks that `kernel::pci` lacks.
 
-use super::lease::{
-    Lease,
-    LeaseRoot, //
+use super::{
+    lease::{
+        Lease,
+        LeaseRoot, //
+    },
+    power::PowerOps,
+    recovery::{
+        Handlers,
+        LinkError, //
+    },
 };
 use crate::{
     bindings,
@@ -49,6 +56,29 @@ pub(crate) trait Driver: Sized + 'static {
 
     /// The system goes down; the device must be quiet when this returns. May sleep.
     fn shutdown(data: &Self::Data);
+
+    /// The function is about to be reset, by a user say; the device must be quiet when this
+    /// returns. [`Self::reset_done`] follows. May sleep.
+    fn reset_prepare(data: &Self::Data);
+
+    /// The function was reset, or it was tried in vain. Its configuration is as before. May
+    /// sleep.
+    fn reset_done(data: &Self::Data);
+
+    /// An error was found on the way to the device. If the link is frozen the device
+    /// must be quiet when this returns, and [`Self::link_recovered`] follows when the link
+    /// works again. May sleep.
+    fn link_error(data: &Self::Data, error: LinkError);
+
+    /// The link works again, after an error. May sleep.
+    fn link_recovered(data: &Self::Data);
+
+    /// The system goes to sleep: the device must be quiet when this returns, and may lose
+    /// its power. May sleep.
+    fn suspend(data: &Self::Data);
+
+    /// The system wakes up. May sleep.
+    fn resume(data: &Self::Data);
 }
 
 /// A device that this driver has.
@@ -56,31 +86,6 @@ pub(crate) struct Binding<T: Driver> {
     // Dropped in this order: the data, with the leases in them, then the root.
     data: T::Data,
     _root: LeaseRoot,
-}
-
-/// The driver cannot bring a device back from sleep yet, so the system does not sleep: it
-/// would lose the device, perhaps with its own root file system.
-struct NoSleep(bindings::dev_pm_ops);
-
-// SAFETY: never written.
-unsafe impl Sync for NoSleep {}
-
-static NO_SLEEP: NoSleep = NoSleep(bindings::dev_pm_ops {
-    prepare: Some(refuse_sleep),
-    ..pin_init::zeroed()
-});
-
-/// # Safety
-///
-/// `dev` is live for the duration of the call.
-unsafe extern "C" fn refuse_sleep(dev: *mut bindings::device) -> c_int {
-    // SAFETY: by this function's requirements.
-    let dev = unsafe { kernel::device::Device::<kernel::device::Normal>::from_raw(dev) };
-    dev_warn!(
-        dev,
-        "the driver does not know how to sleep: unbind the device first\n"
-    );
-    EBUSY.to_errno()
 }
 
 /// What registers a [`Driver`].
@@ -127,7 +132,8 @@ unsafe impl<T: Driver> driver::RegistrationOps for Adapter<T> {
         // SAFETY: the driver is not registered yet, so nobody else uses it.
         unsafe {
             (*pdrv.get()).shutdown = Some(Self::shutdown);
-            (*pdrv.get()).driver.pm = &raw const NO_SLEEP.0;
+            (*pdrv.get()).err_handler = Handlers::<T>::as_raw();
+            (*pdrv.get()).driver.pm = PowerOps::<T>::as_raw();
             (*pdrv.get()).driver.probe_type = bindings::probe_type_PROBE_PREFER_ASYNCHRONOUS;
         }
         // SAFETY: the requirements are those of this function.
@@ -146,14 +152,24 @@ impl<T: Driver> Adapter<T> {
     /// `pdev` is live and bound to this driver, and its lock is held, for the
     /// duration of the call.
     unsafe extern "C" fn shutdown(pdev: *mut bindings::pci_dev) {
-        // SAFETY: `pdev` is live by this function's requirements.
-        let data = unsafe { bindings::dev_get_drvdata(&raw mut (*pdev).dev) };
-        // SAFETY: a bound device has driver data: a `Binding<T>` that probe made, and
-        // that stays while the device's lock is held.
-        if let Some(binding) = unsafe { data.cast::<Binding<T>>().as_ref() } {
-            T::shutdown(&binding.data);
+        // SAFETY: by this function's requirements.
+        if let Some(data) = unsafe { data_of::<T>(pdev) } {
+            T::shutdown(data);
         }
     }
+}
+
+/// What the driver keeps for a function; `None` while it is not bound.
+///
+/// # Safety
+///
+/// `pdev` is live, its driver is that of `T`, and its lock is held, for `'a`.
+pub(super) unsafe fn data_of<'a, T: Driver>(pdev: *mut bindings::pci_dev) -> Option<&'a T::Data> {
+    // SAFETY: `pdev` is live by this function's requirements.
+    let data = unsafe { bindings::dev_get_drvdata(&raw mut (*pdev).dev) };
+    // SAFETY: a bound device has driver data: a `Binding<T>` that probe made, and that
+    // stays while the device's lock is held.
+    unsafe { data.cast::<Binding<T>>().as_ref() }.map(|binding| &binding.data)
 }
 
 /// True if the administrator named this driver for this very device

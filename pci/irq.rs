@@ -3,10 +3,23 @@
 //! Interrupt vectors and their handlers.
 
 use super::Lease;
-use crate::bindings;
-use core::ptr::{
-    self,
-    NonNull, //
+use crate::{
+    bindings,
+    mq::atomic::{
+        AtomicBool,
+        Ordering, //
+    },
+};
+use core::{
+    cell::UnsafeCell,
+    ops::{
+        Deref,
+        DerefMut, //
+    },
+    ptr::{
+        self,
+        NonNull, //
+    },
 };
 use kernel::{
     error::to_result,
@@ -93,18 +106,56 @@ pub(crate) trait IrqHandler: Send + 'static {
     fn handle(&mut self) -> bool;
 }
 
+/// A handler, and whether it is lent to somebody other than the interrupt core.
+///
+/// Whoever has the value itself has the handler.
+pub(crate) struct HandlerCell<H> {
+    lent: AtomicBool,
+    handler: UnsafeCell<H>,
+}
+
+impl<H: IrqHandler> HandlerCell<H> {
+    /// A handler for [`IrqRegistration::new`].
+    pub(crate) fn new(handler: H) -> Result<KBox<Self>> {
+        Ok(KBox::new(
+            Self {
+                lent: AtomicBool::new(false),
+                handler: UnsafeCell::new(handler),
+            },
+            GFP_KERNEL,
+        )?)
+    }
+}
+
+impl<H: IrqHandler> Deref for HandlerCell<H> {
+    type Target = H;
+
+    fn deref(&self) -> &H {
+        // SAFETY: references to a cell are given out by its box only, and a registered one
+        // has none; so nobody changes it as long as this one lives.
+        unsafe { &*self.handler.get() }
+    }
+}
+
+impl<H: IrqHandler> DerefMut for HandlerCell<H> {
+    fn deref_mut(&mut self) -> &mut H {
+        self.handler.get_mut()
+    }
+}
+
 /// A handler that is called for each interrupt of its vector.
 ///
 /// The interrupt core never runs a handler on two CPUs at once, so it has its
 /// state exclusively, without a lock. Others get at the state in
-/// [`Self::with_masked`], while the vector is disabled.
+/// [`Self::with_masked`], while the vector is disabled and the handler is marked as lent:
+/// there is a boot option (`irqpoll`) by which the core calls handlers of disabled vectors.
 ///
 /// # Invariants
 ///
-/// `handler` is registered, and stays at its place until it is freed; while the
-/// vector is enabled only the interrupt core touches it.
+/// `cell` is registered, and stays at its place until it is freed; the handler in it is
+/// touched by the interrupt core while it is not lent, else by who it is lent to.
 pub(crate) struct IrqRegistration<H: IrqHandler> {
-    handler: NonNull<H>,
+    cell: NonNull<HandlerCell<H>>,
     index: u32,
     irq: u32,
     masked: Pin<KBox<Mutex<()>>>,
@@ -129,8 +180,8 @@ impl<H: IrqHandler> IrqRegistration<H> {
         index: u32,
         instance: u32,
         queue: u32,
-        handler: KBox<H>,
-    ) -> Result<Self, (Error, KBox<H>)> {
+        handler: KBox<HandlerCell<H>>,
+    ) -> Result<Self, (Error, KBox<HandlerCell<H>>)> {
         let masked = match KBox::pin_init(new_mutex!(()), GFP_KERNEL) {
             Ok(masked) => masked,
             Err(error) => return Err((error, handler)),
@@ -140,7 +191,7 @@ impl<H: IrqHandler> IrqRegistration<H> {
         if let Err(error) = to_result(irq) {
             return Err((error, handler));
         }
-        let handler = NonNull::from(KBox::leak(handler));
+        let cell = NonNull::from(KBox::leak(handler));
         // SAFETY: the vector exists; the handler lives until `into_handler` or `drop`
         // has freed the interrupt. The format takes these two numbers.
         let result = to_result(unsafe {
@@ -149,7 +200,7 @@ impl<H: IrqHandler> IrqRegistration<H> {
                 index,
                 Some(Self::callback),
                 None,
-                handler.as_ptr().cast(),
+                cell.as_ptr().cast(),
                 c"rnvme%uq%u".as_char_ptr(),
                 instance,
                 queue,
@@ -157,11 +208,11 @@ impl<H: IrqHandler> IrqRegistration<H> {
         });
         if let Err(error) = result {
             // SAFETY: leaked above, and registered with nobody.
-            return Err((error, unsafe { KBox::from_raw(handler.as_ptr()) }));
+            return Err((error, unsafe { KBox::from_raw(cell.as_ptr()) }));
         }
         // INVARIANT: registered just now.
         Ok(Self {
-            handler,
+            cell,
             index,
             // CAST: not negative.
             irq: irq as u32,
@@ -172,11 +223,16 @@ impl<H: IrqHandler> IrqRegistration<H> {
 
     /// # Safety
     ///
-    /// `data` is the handler of a registration, and the vector is enabled.
+    /// `data` is the cell of a registration.
     unsafe extern "C" fn callback(_irq: c_int, data: *mut c_void) -> bindings::irqreturn_t {
-        // SAFETY: by this function's requirements; the interrupt core calls this on
-        // one CPU at a time, and nobody else touches it meanwhile (type invariant).
-        let handler = unsafe { &mut *data.cast::<H>() };
+        // SAFETY: by this function's requirements.
+        let cell = unsafe { &*data.cast::<HandlerCell<H>>() };
+        if cell.lent.load(Ordering::Acquire) {
+            return bindings::irqreturn::IRQ_NONE;
+        }
+        // SAFETY: not lent, and it will not be while this runs, since who lends it waits
+        // for that; the interrupt core calls this on one CPU at a time (type invariant).
+        let handler = unsafe { &mut *cell.handler.get() };
         if handler.handle() {
             bindings::irqreturn::IRQ_HANDLED
         } else {
@@ -193,11 +249,18 @@ impl<H: IrqHandler> IrqRegistration<H> {
     /// the handler to `f`. May sleep.
     pub(crate) fn with_masked<R>(&self, f: impl FnOnce(&mut H) -> R) -> R {
         let _only = self.masked.lock();
+        // SAFETY: live by the type invariant; nobody has a mutable reference to it.
+        let cell = unsafe { self.cell.as_ref() };
+        cell.lent.store(true, Ordering::Relaxed);
+        // The call waits for handlers that run already. It and the core's calls of handlers
+        // take the same lock, so those that come later see the mark.
         // SAFETY: the interrupt is registered.
         unsafe { bindings::disable_irq(self.irq) };
-        // SAFETY: disabled, so the interrupt core does not touch it, and the lock
-        // keeps everybody else out.
-        let result = f(unsafe { &mut *self.handler.as_ptr() });
+        // SAFETY: lent to us, so the interrupt core does not touch it, and the lock keeps
+        // everybody else out.
+        let result = f(unsafe { &mut *cell.handler.get() });
+        // Release: what `f` did comes before what a handler does that finds it not lent.
+        cell.lent.store(false, Ordering::Release);
         // SAFETY: disabled above.
         unsafe { bindings::enable_irq(self.irq) };
         result
@@ -205,23 +268,27 @@ impl<H: IrqHandler> IrqRegistration<H> {
 
     /// Frees the interrupt, waits until its handlers do not run any more, and gives
     /// the handler back. May sleep.
-    pub(crate) fn into_handler(self) -> KBox<H> {
+    pub(crate) fn into_handler(self) -> KBox<HandlerCell<H>> {
         let this = core::mem::ManuallyDrop::new(self);
         // SAFETY: `this` is not used after this, and not dropped.
         let (vectors, masked) = unsafe { (ptr::read(&this.vectors), ptr::read(&this.masked)) };
         drop(masked);
         // SAFETY: registered by the type invariant, freed once.
-        unsafe { Self::free(&vectors, this.index, this.handler) }
+        unsafe { Self::free(&vectors, this.index, this.cell) }
     }
 
     /// # Safety
     ///
-    /// `handler` is registered for vector `index`, and not used after this.
-    unsafe fn free(vectors: &Vectors, index: u32, handler: NonNull<H>) -> KBox<H> {
+    /// `cell` is registered for vector `index`, and not used after this.
+    unsafe fn free(
+        vectors: &Vectors,
+        index: u32,
+        cell: NonNull<HandlerCell<H>>,
+    ) -> KBox<HandlerCell<H>> {
         // SAFETY: by this function's requirements. The call waits for handlers.
         unsafe {
-            bindings::pci_free_irq(vectors.lease.as_raw(), index, handler.as_ptr().cast());
-            KBox::from_raw(handler.as_ptr())
+            bindings::pci_free_irq(vectors.lease.as_raw(), index, cell.as_ptr().cast());
+            KBox::from_raw(cell.as_ptr())
         }
     }
 }
@@ -229,6 +296,6 @@ impl<H: IrqHandler> IrqRegistration<H> {
 impl<H: IrqHandler> Drop for IrqRegistration<H> {
     fn drop(&mut self) {
         // SAFETY: registered by the type invariant, freed once.
-        drop(unsafe { Self::free(&self.vectors, self.index, self.handler) });
+        drop(unsafe { Self::free(&self.vectors, self.index, self.cell) });
     }
 }

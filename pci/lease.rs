@@ -135,6 +135,23 @@ impl Lease {
         unsafe { bindings::pci_set_master(self.as_raw()) };
     }
 
+    /// Lets the host reach the device's registers, and the device memory, whoever has
+    /// forbidden it. May sleep.
+    pub(crate) fn restore_access(&self) {
+        let place = bindings::PCI_COMMAND as i32; // CAST: a small constant.
+        let mut command = 0;
+        // SAFETY: the function is live, and ours; `command` is valid for writes.
+        unsafe {
+            bindings::pci_read_config_word(self.as_raw(), place, &mut command);
+            // CAST: a bit of 16.
+            let wanted = command | bindings::PCI_COMMAND_MEMORY as u16;
+            if wanted != command {
+                bindings::pci_write_config_word(self.as_raw(), place, wanted);
+            }
+            bindings::pci_set_master(self.as_raw());
+        }
+    }
+
     /// Forbids the device to reach memory, waits for transactions under way (a bounded
     /// wait of the PCI core), and makes sure of it by reading the setting back.
     ///

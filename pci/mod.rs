@@ -14,6 +14,8 @@ pub(crate) mod bar;
 pub(crate) mod driver;
 pub(crate) mod irq;
 pub(crate) mod lease;
+mod power;
+mod recovery;
 
 pub(crate) use self::{
     bar::{
@@ -25,9 +27,11 @@ pub(crate) use self::{
         Driver, //
     },
     irq::{
+        HandlerCell,
         IrqHandler,
         IrqRegistration,
         Vectors, //
     },
-    lease::Lease, //
+    lease::Lease,
+    recovery::LinkError, //
 };

@@ -22,16 +22,26 @@ use crate::{
     },
 };
 
-/// The usual way of a controller.
-const WAY: [State; 3] = [State::Connecting, State::Live, State::Deleting];
+/// Where a controller can be, beside new and dead.
+const STATES: [State; 4] = [
+    State::Connecting,
+    State::Live,
+    State::Resetting,
+    State::Deleting,
+];
 
 /// A machine that was brought to `state`.
 fn machine_in(state: State) -> StateMachine {
     let machine = StateMachine::new();
-    for next in WAY.iter().chain(&[State::Dead]) {
-        if machine.get() == state {
-            break;
-        }
+    let way: &[State] = match state {
+        State::New => &[],
+        State::Connecting => &[State::Connecting],
+        State::Live => &[State::Connecting, State::Live],
+        State::Resetting => &[State::Connecting, State::Live, State::Resetting],
+        State::Deleting => &[State::Connecting, State::Live, State::Deleting],
+        State::Dead => &[State::Dead],
+    };
+    for next in way {
         machine.change(*next).unwrap();
     }
     machine
@@ -54,7 +64,7 @@ fn meeting(start: State, targets: &[State]) {
             (Err(present), to) => refused.push((present, to)),
         }
     }
-    // The changes make one way from the first state to the last.
+    // The changes make one way from the first state to the last. None of two can come back.
     let mut state = start;
     let mut visited = vec![state];
     while let Some(index) = arrows.iter().position(|(from, _)| *from == state) {
@@ -72,8 +82,14 @@ fn meeting(start: State, targets: &[State]) {
 
 #[test]
 fn one_winner() {
-    let targets = [State::Connecting, State::Live, State::Deleting, State::Dead];
-    for start in WAY.into_iter().chain([State::New]) {
+    let targets = [
+        State::Connecting,
+        State::Live,
+        State::Resetting,
+        State::Deleting,
+        State::Dead,
+    ];
+    for start in STATES.into_iter().chain([State::New]) {
         for set in multisets(&targets, 2) {
             println!("{start:?}: {set:?}"); // Shown if it fails.
             let runs = explore(move || meeting(start, &set));

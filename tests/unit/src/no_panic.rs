@@ -302,10 +302,16 @@ fn no_panic_cursor(cursor: &mut Cursor, entries: u32) -> Option<Cursor> {
 
 #[no_mangle]
 fn no_panic_state(machine: &StateMachine, to: u8, out: &mut dyn Write) {
-    let to = [State::New, State::Connecting, State::Live, State::Deleting]
-        .into_iter()
-        .nth(to.into())
-        .unwrap_or(State::Dead);
+    let to = [
+        State::New,
+        State::Connecting,
+        State::Live,
+        State::Resetting,
+        State::Deleting,
+    ]
+    .into_iter()
+    .nth(to.into())
+    .unwrap_or(State::Dead);
     black_box(machine.change(to).ok());
     let _ = write!(out, "{}", machine.get());
 }

@@ -7,25 +7,27 @@ use crate::nvme::state::{
     StateMachine, //
 };
 
-const ALL: [State; 5] = [
+const ALL: [State; 6] = [
     State::New,
     State::Connecting,
     State::Live,
+    State::Resetting,
     State::Deleting,
     State::Dead,
 ];
 
 /// From the state of a line to the state of a column.
-const ARROWS: [(State, [bool; 5]); 5] = {
+const ARROWS: [(State, [bool; 6]); 6] = {
     const O: bool = false;
     const X: bool = true;
     [
-        //                  new, connecting, live, deleting, dead
-        (State::New, [O, X, O, X, X]),
-        (State::Connecting, [O, O, X, X, X]),
-        (State::Live, [O, O, O, X, X]),
-        (State::Deleting, [O, O, O, O, X]),
-        (State::Dead, [O, O, O, O, O]),
+        //                  new, connecting, live, resetting, deleting, dead
+        (State::New, [O, X, O, O, X, X]),
+        (State::Connecting, [O, O, X, O, X, X]),
+        (State::Live, [O, O, O, X, X, X]),
+        (State::Resetting, [O, X, O, O, O, X]),
+        (State::Deleting, [O, O, O, O, O, X]),
+        (State::Dead, [O, O, O, O, O, O]),
     ]
 };
 
@@ -37,6 +39,7 @@ fn machine_in(state: State) -> StateMachine {
         State::New => &[],
         State::Connecting => &[State::Connecting],
         State::Live => &[State::Connecting, State::Live],
+        State::Resetting => &[State::Connecting, State::Live, State::Resetting],
         State::Deleting => &[State::Connecting, State::Live, State::Deleting],
         State::Dead => &[State::Dead],
     };
@@ -69,5 +72,8 @@ fn every_arrow() {
 #[test]
 fn names() {
     let names = ALL.map(|state| state.to_string());
-    assert_eq!(names, ["new", "connecting", "live", "deleting", "dead"]);
+    assert_eq!(
+        names,
+        ["new", "connecting", "live", "resetting", "deleting", "dead"]
+    );
 }

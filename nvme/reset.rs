@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Resetting a controller, whose requests wait meanwhile.
+//!
+//! NVM Express Base Specification 2.0c, 3.7.2.
+//!
+//! The order: keep submitters out and requests in blk-mq, stop the device (with proof),
+//! read the completions that were still written, take the other requests back and queue
+//! them again, bring the controller up with the same queues in the same memory, go on. No
+//! step allocates memory for the queues, since the device may be what memory is written to.
+
+use super::{
+    admin::AdminError,
+    controller::{
+        Controller,
+        RESET, //
+    },
+    hardware::{
+        Blame,
+        TakenBackCount, //
+    },
+    registers::ControllerError,
+    spec::{
+        admin,
+        identify_ctrl::IdentifyCtrl,
+        ids::QueueId, //
+    },
+    state::State, //
+};
+use crate::{
+    mq::BlkStatus,
+    os::{
+        wait::sleep_unless,
+        work, //
+    },
+};
+use core::fmt;
+use kernel::{
+    impl_has_work,
+    prelude::*,
+    sync::Arc,
+    time::{
+        Instant,
+        Monotonic, //
+    },
+    workqueue::WorkItem, //
+};
+
+/// The pauses between attempts to bring a controller up, in milliseconds; the last one
+/// stays. One that answers and is only slow is tried for ever.
+const PAUSES_MS: [u32; 7] = [100, 1000, 2000, 4000, 8000, 16_000, 30_000];
+
+/// Why a controller is reset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// A user asked for it.
+    User,
+    /// A command was not completed in time.
+    TimeOut,
+    /// It reports a fatal status (CSTS.CFS).
+    Fatal,
+    /// The PCI function was reset.
+    FunctionReset,
+    /// The link was reset after an error.
+    LinkError,
+    /// The system woke up.
+    Resume,
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::User => "asked for by a user",
+            Self::TimeOut => "a command was not completed in time",
+            Self::Fatal => "the controller reports a fatal status (CSTS.CFS)",
+            Self::FunctionReset => "the function was reset",
+            Self::LinkError => "the link was reset after an error",
+            Self::Resume => "the system woke up",
+        })
+    }
+}
+
+impl Cause {
+    fn blame(self) -> Blame {
+        match self {
+            Self::User | Self::FunctionReset | Self::LinkError | Self::Resume => Blame::Others,
+            Self::TimeOut | Self::Fatal => Blame::Commands,
+        }
+    }
+}
+
+/// Who may ask for a reset, and who was the last.
+pub(super) struct Resets {
+    /// The device is to be given back: no reset begins any more.
+    pub(super) closed: bool,
+    /// The controller is quiet for a while, and whoever made it so has it reset.
+    pub(super) paused: bool,
+    pub(super) cause: Cause,
+}
+
+impl Resets {
+    /// Before the first one.
+    pub(super) const fn new() -> Self {
+        Self {
+            closed: false,
+            paused: false,
+            cause: Cause::User,
+        }
+    }
+}
+
+/// Why an attempt failed.
+enum Failure {
+    /// Nothing helps any more.
+    Stuck,
+    /// The registers do not do what they should.
+    Controller(ControllerError),
+    /// A command failed.
+    Command(&'static str, AdminError),
+    /// This is another drive, or its firmware has become another one.
+    Changed(&'static str),
+    /// It grants or takes fewer queues than there are.
+    Queues(u32),
+    /// It became dead meanwhile, or somebody stopped it.
+    Kernel(Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Kernel(error)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stuck => f.write_str("it cannot be stopped"),
+            Self::Controller(error) => error.fmt(f),
+            Self::Command(what, error) => write!(f, "{what} failed: {error}"),
+            Self::Changed(what) => write!(f, "the {what} is another one than before"),
+            Self::Queues(count) => write!(f, "{count} I/O queues only"),
+            Self::Kernel(error) => write!(f, "error {}", error.to_errno()),
+        }
+    }
+}
+
+impl Failure {
+    /// The controller is there and does something, but takes its time.
+    fn is_slowness(&self) -> bool {
+        matches!(self, Self::Command(_, AdminError::Kernel(_)))
+    }
+
+    /// Another attempt cannot end otherwise.
+    fn is_final(&self) -> bool {
+        matches!(
+            self,
+            Self::Stuck | Self::Controller(ControllerError::Gone) | Self::Changed(_)
+        )
+    }
+}
+
+impl_has_work! {
+    impl HasWork<Self, RESET> for Controller { self.reset }
+}
+
+impl WorkItem<RESET> for Controller {
+    type Pointer = Arc<Controller>;
+
+    fn run(this: Arc<Controller>) {
+        let start: Instant<Monotonic> = Instant::now();
+        let mut waiting = TakenBackCount::default();
+        let mut pauses = PAUSES_MS.into_iter();
+        let mut pause_ms = 0;
+        let mut blame = this.resets.lock().cause.blame();
+        loop {
+            let failure = match this.reset_once(blame, &mut waiting) {
+                Ok(()) => {
+                    this.say(format_args!(
+                        "reset done in {} ms; {waiting}",
+                        start.elapsed().as_millis(),
+                    ));
+                    return;
+                }
+                Err(failure) => failure,
+            };
+            let next = pauses.next();
+            let hopeless = failure.is_final() || (next.is_none() && !failure.is_slowness());
+            if hopeless || this.resets.lock().closed {
+                if this.declare_dead(format_args!("reset failed: {failure}")) {
+                    this.bury(BlkStatus::Offline);
+                }
+                return;
+            }
+            blame = Blame::Others;
+            pause_ms = next.unwrap_or(pause_ms);
+            this.say(format_args!(
+                "reset failed: {failure}; next attempt in {pause_ms} ms"
+            ));
+            sleep_unless(pause_ms, || {
+                this.state.get() == State::Dead || this.resets.lock().closed
+            });
+            if this.state.get() == State::Dead {
+                return;
+            }
+        }
+    }
+}
+
+impl Controller {
+    /// Has the controller reset, by a work item. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `EBUSY` if it is being reset or brought up, `ENODEV` if it is dead or being given
+    /// back.
+    pub(crate) fn request_reset(self: &Arc<Self>, cause: Cause) -> Result {
+        let mut resets = self.resets.lock();
+        if resets.closed {
+            return Err(ENODEV);
+        }
+        if resets.paused {
+            return Err(EBUSY);
+        }
+        match self.state.change(State::Resetting) {
+            Ok(_) => {}
+            Err(State::Dead | State::Deleting) => return Err(ENODEV),
+            Err(_) => return Err(EBUSY),
+        }
+        resets.cause = cause;
+        self.say(format_args!("resetting: {cause}"));
+        // Under the lock, so that who closes resets and then waits for this one finds it.
+        self.globals.work.enqueue::<_, RESET>(self.clone());
+        Ok(())
+    }
+
+    /// Resets the controller for a user, and waits for the end of it. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::request_reset`], and `EIO` if it was in vain.
+    pub(crate) fn reset_now(self: &Arc<Self>) -> Result {
+        self.request_reset(Cause::User)?;
+        self.wait_for_reset();
+        match self.state.get() {
+            State::Live | State::Resetting => Ok(()),
+            _ => Err(EIO),
+        }
+    }
+
+    /// Waits until no reset is under way any more. May sleep as long as one takes.
+    pub(crate) fn wait_for_reset(self: &Arc<Self>) {
+        work::flush::<_, RESET>(self);
+    }
+
+    /// A command's time is over. Process context; may sleep.
+    pub(crate) fn expired(self: &Arc<Self>, queue: QueueId, what: fmt::Arguments<'_>) {
+        match self.state.get() {
+            State::Live => {
+                let Some((gone, csts)) = self.look(|hw| (hw.is_gone(), hw.registers().csts()))
+                else {
+                    return;
+                };
+                if gone {
+                    if self.declare_dead(format_args!("does not answer any more")) {
+                        self.halt_soon();
+                    }
+                    return;
+                }
+                let cause = if csts.cfs() {
+                    Cause::Fatal
+                } else {
+                    Cause::TimeOut
+                };
+                // Another command may have been first; it said so.
+                if self.request_reset(cause).is_ok() {
+                    self.say(format_args!("queue {queue}: no answer in time to {what}"));
+                }
+            }
+            // Whoever brings it up waits for this command.
+            State::Connecting => {
+                self.say(format_args!("queue {queue}: no answer in time to {what}"));
+                self.halt_soon();
+            }
+            // Nobody waits for it any more but those whose data it has.
+            State::Deleting => {
+                if self.declare_dead(format_args!(
+                    "queue {queue}: no answer in time to {what} while being given back"
+                )) {
+                    self.halt_soon();
+                }
+            }
+            // It is being taken back.
+            State::New | State::Resetting | State::Dead => {}
+        }
+    }
+
+    /// One attempt: from whatever state the controller is in to a live one.
+    fn reset_once(
+        self: &Arc<Self>,
+        blame: Blame,
+        waiting: &mut TakenBackCount,
+    ) -> Result<(), Failure> {
+        let admin = self.admin()?;
+        let count = self.with_hardware(|hw| {
+            hw.hold();
+            Ok(hw.io_queue_count())
+        })?;
+        let stopped = self.with_hardware(|hw| Ok(hw.halt(blame)))?;
+        waiting.add(stopped.ok_or(Failure::Stuck)?);
+        // In a further attempt it is that already.
+        let _ = self.state.change(State::Connecting);
+        self.with_hardware(|hw| Ok(hw.restart()))?
+            .map_err(Failure::Controller)?;
+
+        let identity = admin
+            .query(admin::identify_ctrl())
+            .map_err(|error| Failure::Command("Identify Controller", error))?;
+        self.check_identity(&identity)?;
+        if count != 0 {
+            let granted = admin
+                .set_queue_count(count)
+                .map_err(|error| Failure::Command("Set Features, Number of Queues", error))?;
+            if granted < count {
+                return Err(Failure::Queues(granted));
+            }
+            let created = self
+                .create_io_queues(&admin, count)
+                .map_err(|error| Failure::Command("Create I/O Queue", error.into()))?;
+            if created < count {
+                return Err(Failure::Queues(created));
+            }
+        }
+        self.change_state(State::Live)?;
+        self.with_hardware(|hw| {
+            hw.let_go();
+            Ok(())
+        })?;
+        Ok(())
+    }
+
+    /// Makes sure that it is the same drive, with the same abilities as far as disks rest
+    /// on them.
+    fn check_identity(&self, now: &IdentifyCtrl) -> Result<(), Failure> {
+        let before = self.identify().ok_or(Failure::Kernel(ENODEV))?;
+        if now.serial_number().as_bytes() != before.serial_number().as_bytes()
+            || now.model_number().as_bytes() != before.model_number().as_bytes()
+        {
+            return Err(Failure::Changed("drive"));
+        }
+        if now.mdts != before.mdts {
+            return Err(Failure::Changed("largest transfer (MDTS)"));
+        }
+        Ok(())
+    }
+}
