@@ -29,7 +29,9 @@ def _by_ioctl(vm: Vm, _addr: str) -> None:
 
 
 def _of_the_function(vm: Vm, addr: str) -> None:
-    vm.run(f"echo flr >/sys/bus/pci/devices/{addr}/reset_method; echo 1 >/sys/bus/pci/devices/{addr}/reset", 30)
+    vm.run(
+        f"echo flr >/sys/bus/pci/devices/{addr}/reset_method; echo 1 >/sys/bus/pci/devices/{addr}/reset", 30
+    )
 
 
 _SOURCES: dict[str, Callable[[Vm, str], None]] = {
