@@ -4,6 +4,7 @@
 #include <linux/dma-mapping.h>
 #include <linux/idr.h>
 #include <linux/pci.h>
+#include <linux/sched/mm.h>
 #include "device.h"
 
 DEFINE_IDA(rnvme_instances);
@@ -65,4 +66,14 @@ bool rnvme_pci_is_disconnected(struct pci_dev *pdev)
 bool rnvme_wait_for_pending_transaction(struct pci_dev *pdev)
 {
 	return pci_wait_for_pending_transaction(pdev);
+}
+
+unsigned int rnvme_noio_save(void)
+{
+	return memalloc_noio_save();
+}
+
+void rnvme_noio_restore(unsigned int flags)
+{
+	memalloc_noio_restore(flags);
 }

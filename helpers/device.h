@@ -39,4 +39,7 @@ extern unsigned int rnvme_shutdown_timeout;
 extern unsigned int rnvme_io_queue_depth;
 extern unsigned int rnvme_max_retries;
 
+unsigned int rnvme_noio_save(void);
+void rnvme_noio_restore(unsigned int flags);
+
 #endif /* RNVME_DEVICE_H */

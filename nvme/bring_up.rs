@@ -64,12 +64,21 @@ impl Controller {
                 "no I/O controller ({kind:?}): admin commands only"
             ));
         }
-        self.change_state(State::Live)?;
+        self.with_hardware(|hw| self.go_live(hw))?;
         self.make_node(&lease)?;
         if has_io {
             self.scan(&admin);
         }
         Ok(())
+    }
+
+    /// The end of the way up. Under the lock of the hardware, so that who stops a controller
+    /// that is coming up, since a command was not completed, does not stop a live one.
+    pub(super) fn go_live(&self, hardware: &Hardware) -> Result {
+        if !hardware.is_running() {
+            return Err(ETIMEDOUT);
+        }
+        self.change_state(State::Live)
     }
 
     /// Asks for the limits that the NVM command set adds, if the controller knows them: it

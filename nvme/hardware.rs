@@ -86,6 +86,8 @@ pub(crate) struct Hardware {
     io_set: Option<Arc<TagSet<IoQueues>>>,
     io_irqs: KVec<IrqRegistration<Completer<IoQueues>>>,
     held: Held,
+    /// It was enabled, and not stopped since.
+    running: bool,
 }
 
 /// Which requests are kept in blk-mq, to be sent later.
@@ -169,6 +171,7 @@ impl Hardware {
             io_set: None,
             io_irqs: KVec::new(),
             held: Held::default(),
+            running: false,
         };
         this.attach_admin(vectors, instance)?;
         let queue = this.admin_set.queue(0).ok_or(EINVAL)?;
@@ -176,6 +179,7 @@ impl Hardware {
             .enable(stopped, aqa, queue.submission_addr(), acq)
             .inspect_err(|error| complain(&this.lease, "cannot enable", error))?;
         queue.set_open(true);
+        this.running = true;
         Ok(this)
     }
 
@@ -353,6 +357,11 @@ impl Hardware {
         self.io_set = None;
     }
 
+    /// True if the controller was enabled, and not stopped since.
+    pub(crate) fn is_running(&self) -> bool {
+        self.running
+    }
+
     /// How many I/O queues the controller was told of.
     pub(crate) fn io_queue_count(&self) -> u32 {
         // CAST: at most as many as interrupt vectors, which have 11 bits, or one.
@@ -384,6 +393,7 @@ impl Hardware {
     /// Returns `None` if the device could not be stopped; then nothing ended, as it may
     /// still write to the memory of each.
     pub(crate) fn halt(&mut self, blame: Blame) -> Option<TakenBackCount> {
+        self.running = false;
         close(&self.admin_set);
         if let Some(set) = &self.io_set {
             close(set);
@@ -435,6 +445,7 @@ impl Hardware {
         self.registers
             .enable(stopped, aqa, queue.submission_addr(), acq)?;
         queue.set_open(true);
+        self.running = true;
         self.held.admin = None;
         Ok(())
     }
@@ -446,6 +457,7 @@ impl Hardware {
     /// Returns false if the device could not be stopped; then nothing ended, as it may
     /// still write to the memory of each.
     pub(crate) fn stop(&mut self, status: BlkStatus) -> bool {
+        self.running = false;
         // The gate is looked at under the lock of the ring: from here on nothing is put
         // into a slot.
         close(&self.admin_set);

@@ -40,10 +40,14 @@ impl WorkItem<HALT> for Controller {
     /// of it. If it is dead, that is the end of all its requests.
     fn run(this: Arc<Controller>) {
         if this.state.get() == State::Dead {
-            this.bury(BlkStatus::Timeout);
-        } else if let Some(hardware) = &mut *this.hardware.lock() {
-            // If it cannot be stopped, whoever brings it up finds out.
-            let _ = hardware.halt(Blame::Others);
+            return this.bury(BlkStatus::Timeout);
+        }
+        if let Some(hardware) = &mut *this.hardware.lock() {
+            // By now it may have come up all the same.
+            if this.state.get() == State::Connecting {
+                // If it cannot be stopped, whoever brings it up finds out.
+                let _ = hardware.halt(Blame::Others);
+            }
         }
     }
 }

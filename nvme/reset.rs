@@ -30,6 +30,7 @@ use super::{
 use crate::{
     mq::BlkStatus,
     os::{
+        memory::without_io,
         wait::sleep_unless,
         work, //
     },
@@ -167,15 +168,23 @@ impl WorkItem<RESET> for Controller {
     type Pointer = Arc<Controller>;
 
     fn run(this: Arc<Controller>) {
+        // Memory that is to be written to this drive gets free only afterwards.
+        without_io(|| this.reset());
+    }
+}
+
+impl Controller {
+    /// Attempt after attempt, until the controller is live or dead.
+    fn reset(self: &Arc<Self>) {
         let start: Instant<Monotonic> = Instant::now();
         let mut waiting = TakenBackCount::default();
         let mut pauses = PAUSES_MS.into_iter();
         let mut pause_ms = 0;
-        let mut blame = this.resets.lock().cause.blame();
+        let mut blame = self.resets.lock().cause.blame();
         loop {
-            let failure = match this.reset_once(blame, &mut waiting) {
+            let failure = match self.reset_once(blame, &mut waiting) {
                 Ok(()) => {
-                    this.say(format_args!(
+                    self.say(format_args!(
                         "reset done in {} ms; {waiting}",
                         start.elapsed().as_millis(),
                     ));
@@ -185,28 +194,26 @@ impl WorkItem<RESET> for Controller {
             };
             let next = pauses.next();
             let hopeless = failure.is_final() || (next.is_none() && !failure.is_slowness());
-            if hopeless || this.resets.lock().closed {
-                if this.declare_dead(format_args!("reset failed: {failure}")) {
-                    this.bury(BlkStatus::Offline);
+            if hopeless || self.resets.lock().closed {
+                if self.declare_dead(format_args!("reset failed: {failure}")) {
+                    self.bury(BlkStatus::Offline);
                 }
                 return;
             }
             blame = Blame::Others;
             pause_ms = next.unwrap_or(pause_ms);
-            this.say(format_args!(
+            self.say(format_args!(
                 "reset failed: {failure}; next attempt in {pause_ms} ms"
             ));
             sleep_unless(pause_ms, || {
-                this.state.get() == State::Dead || this.resets.lock().closed
+                self.state.get() == State::Dead || self.resets.lock().closed
             });
-            if this.state.get() == State::Dead {
+            if self.state.get() == State::Dead {
                 return;
             }
         }
     }
-}
 
-impl Controller {
     /// Has the controller reset, by a work item. May sleep.
     ///
     /// # Errors
@@ -330,8 +337,8 @@ impl Controller {
                 return Err(Failure::Queues(created));
             }
         }
-        self.change_state(State::Live)?;
         self.with_hardware(|hw| {
+            self.go_live(hw)?;
             hw.let_go();
             Ok(())
         })?;

@@ -8,6 +8,7 @@ pub(crate) mod device;
 pub(crate) mod globals;
 pub(crate) mod ida;
 pub(crate) mod log;
+pub(crate) mod memory;
 pub(crate) mod params;
 pub(crate) mod user;
 pub(crate) mod wait;

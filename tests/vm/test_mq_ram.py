@@ -35,6 +35,10 @@ def test_completion(vm: Vm, completion: str, queues: int) -> None:
 
 def test_behaviours_together(vm: Vm) -> None:
     counts = _verified(
-        vm, {"queues": 2, "refuse": 7, "requeue": 5, "repeat": 3}, {"cache": True}, bsrange="512-64k", fsync=16
+        vm,
+        {"queues": 2, "refuse": 7, "requeue": 5, "repeat": 3},
+        {"cache": True},
+        bsrange="512-64k",
+        fsync=16,
     )
     assert counts["refused"] and counts["requeued"] and counts["flush"]

@@ -18,7 +18,6 @@ from lifecycle import (
     DISK,
     DISK_GOES,
     GUEST,
-    IO,
     MIB,
     SHUTDOWN,
     STARTED,
@@ -42,9 +41,11 @@ _TIMEOUT = 2
 #: blk-mq looks at its clocks about once a second, and rounds up.
 _NOTICED = _TIMEOUT + 4
 _WITNESS = "virtio_blk_handle_read"
+_READ = "pci_nvme_read"
+_CONFIG = "pci_nvme_mmio_cfg"
 _SAYS = (
     r"rnvme: rnvme\d+ [0-9a-f:.]+: queue \d+: no answer in time to ",
-    r"rnvme: rnvme\d+ [0-9a-f:.]+: resetting: a command was not completed in time",
+    r"rnvme: rnvme\d+ [0-9a-f:.]+: resetting: (a command was not completed in time|the controller reports a fatal status)",
     r"rnvme: rnvme\d+ [0-9a-f:.]+: reset done in \d+ ms; \d+ commands were under way",
     r"rnvme: rnvme\d+ [0-9a-f:.]+: .*: dead",
     r"rnvme: rnvme\d+ [0-9a-f:.]+: stopped; all commands failed\. Unbind and bind the device to try again",
@@ -53,7 +54,7 @@ _SAYS = (
 pytestmark = [
     pytest.mark.machine(
         ctrls=[NvmeCtrl([brake.namespace()])],
-        qemu_args=(*brake.ARGS, *trace(SHUTDOWN, STARTED, STOPPED, IO, "pci_nvme_mmio_cfg", _WITNESS)),
+        qemu_args=(*brake.ARGS, *trace(SHUTDOWN, STARTED, STOPPED, _READ, _CONFIG, _WITNESS)),
     ),
     pytest.mark.allow_log(*DISK_GOES, *_SAYS, r"rnvme [0-9a-f:.]+: enabling device"),
 ]
@@ -103,7 +104,11 @@ def test_load_on_a_drive_that_stalls(vm: Vm) -> None:
         running = load(vm, "load", size="16m", iodepth=64)
         with brake.stalled(vm):
             running.broke_off()
-            _log_says(vm, "no answer in time to", "resetting: a command was not completed in time")
+            _log_says(
+                vm,
+                "no answer in time to",
+                "resetting: (a command was not completed in time|the controller reports a fatal status)",
+            )
             assert _resets(vm) - before >= 2, "no retry"
         vm.wait_until(lambda: state(vm) == "live", 20, "the end of the last reset")
         exchange(vm, "it answers again")
@@ -125,8 +130,8 @@ def test_load_on_a_drive_that_stalls_for_a_while(vm: Vm) -> None:
 def test_nothing_ends_before_the_controller_is_stopped(vm: Vm) -> None:
     """A program that is told of a failure reads a page of another disk, which QEMU sees.
 
-    In QEMU's log, the first of these reads comes after CC.EN was cleared and CSTS.RDY was 0: no
-    memory was given back while the drive could still write to it.
+    In QEMU's log, between the command that failed and that read, CC.EN was cleared and CSTS.RDY was
+    0: no memory was given back while the drive could still write to it.
     """
     with loaded(vm, io_timeout=_TIMEOUT, max_retries=0):
         vm.write_file("/run/witness.py", (GUEST / "lifecycle_witness.py").read_bytes())
@@ -139,23 +144,23 @@ def test_nothing_ends_before_the_controller_is_stopped(vm: Vm) -> None:
         assert {answer["errno"] for answer in failed} == {errno.ETIMEDOUT}
         assert max(answer["seconds"] for answer in failed) < _NOTICED * vm.scale + 5
         events = traced(vm)[before:]
-        sectors = {f" sector {answer['sector']} " for answer in failed}
-        reads = [
-            n
-            for n, event in enumerate(events)
-            if event.startswith(_WITNESS) and any(s in event for s in sectors)
-        ]
-        commands = [n for n, event in enumerate(events) if event.startswith(IO)]
-        cleared = [
-            n
-            for n, event in enumerate(events)
-            if event.startswith("pci_nvme_mmio_cfg") and _enable_is_0(event)
-        ]
-        stopped = [n for n, event in enumerate(events) if event.startswith(STOPPED)]
-        count = len(failed)
-        assert len(reads) == len(sectors) == count and len(commands) >= count, f"{reads}, {commands}"
-        assert cleared and stopped and commands[count - 1] < cleared[0] < stopped[0] < reads[0]
+        for answer in failed:
+            command = _last(events, f"{_READ} ", f" lba 0x{answer['read']:x} ")
+            told = _last(events, _WITNESS, f" sector {answer['sector']} ")
+            between = events[command:told]
+            cleared = [
+                n for n, event in enumerate(between) if event.startswith(_CONFIG) and _enable_is_0(event)
+            ]
+            stopped = [n for n, event in enumerate(between) if event.startswith(STOPPED)]
+            assert cleared and stopped and cleared[0] < stopped[-1], f"{answer}: {between}"
         exchange(vm, "it answers again")
+
+
+def _last(events: list[str], start: str, part: str) -> int:
+    """The place of the last event that starts so, and ends with a part or has it."""
+    places = [n for n, e in enumerate(events) if e.startswith(start) and part in f"{e} "]
+    assert places, f"no {start} with {part}"
+    return places[-1]
 
 
 def _enable_is_0(event: str) -> bool:

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """Reads from a disk in many processes; each, told of a failure, reads one page of another disk.
 
-witness.py DISK OTHER COUNT: prints what each process met: error number (0 if none), seconds, and
-the sector of OTHER that it then read, which no one else reads.
+witness.py DISK OTHER COUNT: prints what each process met: the sector of DISK that it read, error
+number (0 if none), seconds, and the sector of OTHER that it then read, which no one else reads.
 """
 
 import json
@@ -21,13 +21,19 @@ def one(disk: str, other: str, place: int, out: int) -> None:
     # The end of the other disk, where nobody reads.
     offset = os.lseek(witness, 0, os.SEEK_END) // PAGE * PAGE - (2 * place + 1) * PAGE
     page, note, number = mmap.mmap(-1, PAGE), mmap.mmap(-1, PAGE), 0
+    read = place * 64 * PAGE
     started = time.monotonic()
     try:
-        os.preadv(fd, [page], place * 64 * PAGE)
+        os.preadv(fd, [page], read)
     except OSError as error:
         number = error.errno
         os.preadv(witness, [note], offset)
-    answer = {"errno": number, "seconds": time.monotonic() - started, "sector": offset // SECTOR}
+    answer = {
+        "read": read // SECTOR,
+        "errno": number,
+        "seconds": time.monotonic() - started,
+        "sector": offset // SECTOR,
+    }
     # Short enough to be written in one piece.
     os.write(out, (json.dumps(answer) + "\n").encode())
 
