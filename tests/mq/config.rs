@@ -264,6 +264,8 @@ parameters! {
         /// Whether it keeps data: without, nothing is copied, and reads give whatever
         /// was in memory.
         memory: bool = true,
+        /// Nobody looks for partitions, so that adding the disk reads nothing.
+        no_part: bool = false,
         /// The medium can be taken out.
         removable: bool = false,
         /// Nobody may write.

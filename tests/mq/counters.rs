@@ -100,6 +100,8 @@ counters! {
     budget_back,
 
     // Requests. In the end, `started` is `ended_at_once` plus `released`.
+    /// Ended by `queue_rq` before they were started.
+    ended_unstarted,
     /// Started.
     started,
     /// Ended by `queue_rq`, without the device.

@@ -16,6 +16,10 @@ use crate::{
     },
     line,
     mq::{
+        atomic::{
+            AtomicBool,
+            Ordering, //
+        },
         BlkStatus,
         TagSet,
         TagSetConfig,
@@ -39,9 +43,24 @@ pub(crate) struct Shared {
     pub(crate) name: Name,
     pub(crate) config: DeviceConfig,
     pub(crate) counters: Counters,
+    /// Nothing comes from the device any more, nor goes there.
+    dead: AtomicBool,
     /// Held by who stops the device, until it runs again.
     #[pin]
     stopping: Mutex<()>,
+}
+
+impl Shared {
+    /// From now on the device is gone.
+    pub(crate) fn die(&self) {
+        self.dead.store(true, Ordering::Relaxed);
+    }
+
+    /// True if it is gone.
+    #[inline]
+    pub(crate) fn is_dead(&self) -> bool {
+        self.dead.load(Ordering::Relaxed)
+    }
 }
 
 /// A device. Dropping it is for when its disks are gone.
@@ -58,6 +77,7 @@ impl Device {
                 name,
                 config,
                 counters: Counters::default(),
+                dead: AtomicBool::new(false),
                 stopping <- new_mutex!(()),
             }),
             GFP_KERNEL,

@@ -101,6 +101,7 @@ impl RamDisk {
         GenDiskBuilder::new(limits, config.size)
             .read_only(config.read_only)
             .removable(config.removable)
+            .no_part(config.no_part)
             .events(DiskEvents::MEDIA_CHANGE)
             .build(fmt!("{}", name.as_str()), device.set.clone(), data)
     }

@@ -260,6 +260,11 @@ fn accept(
     if let Some(token) = rq.data_mut().budget.take() {
         disk.budget().put(token);
     }
+    if queue.shared().is_dead() {
+        counters.ended_unstarted.add();
+        rq.end(BlkStatus::Offline);
+        return Ok(());
+    }
     if queue.refuses() {
         counters.refused.add();
         return Err(rq);

@@ -12,11 +12,15 @@ use crate::{
         Value, //
     },
     device::{
+        self,
         Device,
         Shared, //
     },
     disk::RamDisk,
-    mq::GenDisk,
+    mq::{
+        BlkStatus,
+        GenDisk, //
+    },
     operations::Ram,
     ping,
 };
@@ -71,6 +75,7 @@ impl Registry {
     /// disk NAME DEVICE [name=value...]     adds a disk to it
     /// remove NAME                          removes a disk, or a device that has none
     /// kill NAME                            the disk dies: all of its requests fail from now on
+    /// die NAME                             the device is gone, and so are all of its disks
     /// queues NAME N                        the device uses as many of its hardware queues
     /// ping NAME [HOW]                      a command of the driver's own to a disk
     /// freeze NAME                          the disks of a device are frozen and thawed
@@ -94,6 +99,7 @@ impl Registry {
                 self.disk(name)?.disk.mark_dead();
                 Ok(())
             }
+            "die" => self.die(name),
             "queues" => {
                 let count = u32::parse(word()?)?;
                 match self.device(name)?.set.update_nr_hw_queues(count)? {
@@ -180,6 +186,18 @@ impl Registry {
         let shared = device.shared.clone();
         drop(device);
         self.gone.push(shared, GFP_KERNEL)?;
+        Ok(())
+    }
+
+    /// What a driver does when its device is gone: new requests fail at once, and those
+    /// that the device had end.
+    fn die(&self, name: Name) -> Result {
+        let device = self.device(name)?;
+        for disk in self.disks.iter().filter(|disk| disk.device == name) {
+            disk.disk.mark_dead();
+        }
+        device.shared.die();
+        device::take_back(&device.set, Some(BlkStatus::Offline));
         Ok(())
     }
 

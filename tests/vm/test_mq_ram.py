@@ -208,7 +208,8 @@ def test_below_a_stacked_driver(vm: Vm) -> None:
         sectors = int(vm.run("cat /sys/block/ram/size").out)
         vm.run(f"dmsetup create stacked --table '0 {sectors} multipath 0 0 1 1 round-robin 0 1 1 {node} 1'")
         try:
-            mq_ram.fio(vm, "/dev/mapper/stacked").wait()
+            (minor,) = vm.run("dmsetup info -c --noheadings -o minor stacked").out.split()
+            mq_ram.fio(vm, f"/dev/dm-{minor}").wait()
         finally:
             vm.run("dmsetup remove --retry stacked", check=False)
         ram.clear()
