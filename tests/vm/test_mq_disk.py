@@ -80,7 +80,6 @@ def test_wrong_disks_are_refused(vm: Vm, ram: Ram) -> None:
     assert "ram" not in vm.run("ls /sys/block").out.split()
 
 
-
 def test_discard_and_zeroes(vm: Vm, ram: Ram) -> None:
     node = ram.disk("ram", "dev", discard="1M", write_zeroes="2M")
     fill = f"tr '\\0' x </dev/zero | dd of={node} bs=1M count=16 iflag=fullblock oflag=direct"
@@ -112,7 +111,9 @@ def _zones(vm: Vm, node: str) -> list[tuple[int, str]]:
 
 @pytest.mark.allow_log(r"I/O error, dev ram, sector \d+ op 0x1:\(WRITE\)")
 def test_zones(vm: Vm, ram: Ram) -> None:
-    node = ram.disk("ram", "dev", size="16M", zone_size="1M", zone_capacity="768K", conventional=2, block=4096)
+    node = ram.disk(
+        "ram", "dev", size="16M", zone_size="1M", zone_capacity="768K", conventional=2, block=4096
+    )
     assert _queue(vm, "zoned") == "host-managed" and _queue(vm, "nr_zones") == "16"
     zones = _zones(vm, node)
     assert [condition for _, condition in zones] == ["nw"] * 2 + ["em"] * 14
@@ -133,7 +134,6 @@ def test_zones(vm: Vm, ram: Ram) -> None:
     assert _zones(vm, node) == zones
     counts = ram.counters("dev")
     assert counts["zone_commands"] >= 5 and counts["report_zones"] > 0
-
 
 
 @pytest.mark.kernels("stock", "debug")

@@ -239,4 +239,3 @@ def test_bad_sectors(vm: Vm) -> None:
         assert re.search(r"\b256\+0 records in", result.err), result.err
         mq_ram.fio(vm, node, MIB).wait()
         assert ram.counters("dev")["bad"] > 0
-
