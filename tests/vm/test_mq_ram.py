@@ -173,16 +173,33 @@ def test_an_open_disk_pins_the_module(vm: Vm) -> None:
         assert result.rc != 0 and "in use" in result.err
 
 
-def test_reserved_tags(vm: Vm) -> None:
-    """The driver's own command gets through while programs hold all other tags."""
+@pytest.mark.kernels("stock", "debug")
+def test_commands_of_the_drivers_own(vm: Vm) -> None:
+    """In each of the ways in which the driver can send one, while programs hold other tags."""
     with mq_ram.loaded(vm) as ram:
-        ram.device("dev", depth=8, reserved=2)
+        ram.device("dev", queues=2, depth=8, reserved=2)
         ram.disk("ram", "dev")
-        job = mq_ram.fio(vm, "/dev/ram", rw="randread", verify=0, time_based=1, runtime=3)
-        for _ in range(5):
-            ram.command("ping", "ram")
+        job = mq_ram.fio(vm, "/dev/ram", rw="randread", verify=0, time_based=1, runtime=3600)
+        ways = ("wait", "limit", "told", "head", "reserved", "queue")
+        for how in ways:
+            ram.command("ping", "ram", how)
+        assert ram.counters("dev")["pings"] == len(ways)
+        ram.command("freeze", "dev")
+        assert job.poll() is None
+        job.kill("INT")
+        job.wait(check=False)
+
+
+def test_a_reserved_tag_is_free(vm: Vm) -> None:
+    """The driver's own command gets through while the device has lost all others."""
+    with mq_ram.loaded(vm) as ram:
+        ram.device("dev", depth=3, reserved=1, lose=1, timeout_ms=3_000)
+        ram.disk("ram", "dev", no_part=True)
+        job = mq_ram.fio(vm, "/dev/ram", rw="randread", verify=0, number_ios=4)
+        vm.wait_until(lambda: ram.counters("dev")["lost"] >= 2, 10, "lost commands")
+        assert not ram.command("ping", "ram", "nowait", check=False)
+        ram.command("ping", "ram", "reserved")
         job.wait()
-        assert ram.counters("dev")["pings"] == 5
 
 
 def test_requests_are_shown(vm: Vm) -> None:
