@@ -113,8 +113,12 @@ impl QueueMaps<'_> {
         }
     }
 
-    /// Sends what points beyond the hardware queues to the first one, so that C never
-    /// indexes with it. [`QueueMap`] lets none through; this is for what C computed.
+    /// Sends what points beyond the hardware queues to the first one. [`QueueMap`] lets none
+    /// through; this is for what C computed.
+    ///
+    /// # Guarantees
+    ///
+    /// Every entry of every map is the index of a hardware queue, so C may index with it.
     pub(super) fn check(&mut self) {
         let hw_queues = self.hw_queues();
         for kind in [QueueKind::Default, QueueKind::Read, QueueKind::Poll] {

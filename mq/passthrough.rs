@@ -88,7 +88,8 @@ impl PassthroughConfig {
         self.reserved().nowait()
     }
 
-    /// On a polled hardware queue, if there is one; who executes it polls (`REQ_POLLED`).
+    /// On a polled hardware queue, if there is one (`REQ_POLLED`). [`Passthrough::execute`]
+    /// and its likes poll; after [`Passthrough::execute_nowait`] somebody else has to.
     pub(crate) const fn polled(mut self) -> Self {
         self.opf |= bindings::REQ_POLLED;
         self
@@ -256,8 +257,9 @@ impl<'q, T: Operations> Passthrough<'q, T> {
         Ok(unsafe { UserMapping::new(self.rq) })
     }
 
-    /// Executes the command without data. Sleeps until the device has completed
-    /// it or its time-out has dealt with it (`blk_execute_rq`).
+    /// Executes the command, with data only if some were mapped. Sleeps until the device
+    /// has completed it or its time-out has dealt with it (`blk_execute_rq`), which bounds
+    /// the wait if [`Operations::timeout`] does not let it run for ever.
     ///
     /// # Errors
     ///

@@ -47,6 +47,10 @@ impl<T: Operations> Queue<T> {
     /// Takes every request out of its slot and gives it to `f`, with proof that the device
     /// can no longer reach the memory of any. Any context that `f` allows.
     ///
+    /// # Guarantees
+    ///
+    /// `f` becomes the only owner of each request, and of its mapping.
+    ///
     /// # Errors
     ///
     /// `EINVAL`, and none is taken, if it was another queue's device that was stopped.

@@ -56,6 +56,12 @@ impl SlotWord {
     /// Takes the address out if `cid` is the identifier it was put in with.
     ///
     /// Two loads of the same identifier, a stale one and a bogus one give `None`.
+    ///
+    /// # Guarantees
+    ///
+    /// Of all calls of this and [`Self::drain`], one gets an address for each
+    /// [`Self::put`] of it: who gets it is the only owner of the request, and sees what
+    /// was stored for it before.
     #[inline]
     pub(crate) fn take(&self, cid: Cid, layout: CidLayout) -> Option<u64> {
         let old = self.0.load(Ordering::Relaxed);
@@ -67,6 +73,10 @@ impl SlotWord {
     }
 
     /// Takes the address out, whatever its identifier.
+    ///
+    /// # Guarantees
+    ///
+    /// Those of [`Self::take`].
     pub(crate) fn drain(&self) -> Option<u64> {
         self.exchange(self.0.load(Ordering::Relaxed))
     }

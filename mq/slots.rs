@@ -111,6 +111,10 @@ impl<T: Operations> Slots<T> {
     ///
     /// Returns `None` for an identifier that is stale, repeated or bogus. Never
     /// waits. Any context.
+    ///
+    /// # Guarantees
+    ///
+    /// Who gets the request is its only owner, and that of its mapping.
     #[inline]
     pub(crate) fn take(&self, completion: &T::Completion<'_>) -> Option<Completed<T>> {
         let cid = completion.cid();

@@ -191,7 +191,8 @@ impl<T: Operations> TagSet<T> {
     /// contexts are made anew if the count changes or there are several maps. May sleep;
     /// no [guard](super::freeze) of the set's may be held by the caller.
     ///
-    /// Returns the count in force, which is the old one if there was too little memory.
+    /// Returns the count in force: the old one if there was too little memory, and with a
+    /// single map no more than there are CPUs.
     ///
     /// # Errors
     ///
