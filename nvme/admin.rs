@@ -155,12 +155,12 @@ impl mq::Operations for AdminQueue {
     }
 
     fn timeout(queue: &Queue<Self>, owner: &AdminOwner, rq: Expired<'_, Self>) -> TimeoutAction {
-        let Some(tag) = rq.tag().filter(|tag| queue.slots().is_full(*tag)) else {
-            // Another CPU has just completed it, or it never got to the device.
+        let Some(tag) = rq.tag() else {
             return TimeoutAction::ResetTimer;
         };
         owner.0.expired(
             queue.id(),
+            || queue.slots().is_full(tag),
             format_args!("admin command with tag {tag}, {} bytes", rq.len()),
         );
         TimeoutAction::ResetTimer

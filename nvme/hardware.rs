@@ -362,6 +362,24 @@ impl Hardware {
         self.running
     }
 
+    /// Completes what the controller has completed on a queue without an interrupt, or with
+    /// one that nobody has seen. May sleep.
+    pub(crate) fn walk(&self, queue: QueueId) {
+        // CAST: widening.
+        let irq = match usize::from(queue.get()).checked_sub(1) {
+            None => {
+                if let Some(irq) = &self.admin_irq {
+                    irq.with_masked(|completer| completer.walk());
+                }
+                return;
+            }
+            Some(index) => self.io_irqs.get(index),
+        };
+        if let Some(irq) = irq {
+            irq.with_masked(|completer| completer.walk());
+        }
+    }
+
     /// How many I/O queues the controller was told of.
     pub(crate) fn io_queue_count(&self) -> u32 {
         // CAST: at most as many as interrupt vectors, which have 11 bits, or one.

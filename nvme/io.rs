@@ -154,12 +154,11 @@ impl mq::Operations for IoQueues {
     }
 
     fn timeout(queue: &Queue<Self>, ns: &Namespace, rq: Expired<'_, Self>) -> TimeoutAction {
-        if !rq.tag().is_some_and(|tag| queue.slots().is_full(tag)) {
-            // Another CPU has just completed it, or it never got to the device.
-            return TimeoutAction::ResetTimer;
-        }
+        // If not, another CPU has just completed it, or it never got to the device.
+        let is_there = || rq.tag().is_some_and(|tag| queue.slots().is_full(tag));
         ns.controller().expired(
             queue.id(),
+            is_there,
             format_args!("{:?} at byte {}, {} bytes", rq.op(), rq.offset(), rq.len()),
         );
         TimeoutAction::ResetTimer

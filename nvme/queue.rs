@@ -266,7 +266,7 @@ impl<T: NvmeOperations> Completer<T> {
     /// Completes all requests for which the device has written an entry. Returns
     /// true if there was one.
     #[inline]
-    fn walk(&mut self) -> bool {
+    pub(crate) fn walk(&mut self) -> bool {
         CompletionBatch::collect(|batch| {
             let found = self.read(batch);
             if found {

@@ -40,7 +40,8 @@ impl WorkItem<HALT> for Controller {
     /// of it. If it is dead, that is the end of all its requests.
     fn run(this: Arc<Controller>) {
         if this.state.get() == State::Dead {
-            return this.bury(BlkStatus::Timeout);
+            this.bury(BlkStatus::Timeout);
+            return this.say_last();
         }
         if let Some(hardware) = &mut *this.hardware.lock() {
             // By now it may have come up all the same.
@@ -113,15 +114,18 @@ impl Controller {
     /// sleep.
     pub(super) fn bury(&self, status: BlkStatus) {
         if let Some(hardware) = &mut *self.hardware.lock() {
-            if self.stop_hardware(hardware, status) {
-                self.say(format_args!(
-                    "stopped; all commands failed. Unbind and bind the device to try again"
-                ));
-            }
+            self.stop_hardware(hardware, status);
         }
         for disk in self.disks.lock().iter() {
             disk.mark_dead();
         }
+    }
+
+    /// Says what can be done about a controller that died.
+    pub(super) fn say_last(&self) {
+        self.say(format_args!(
+            "stopped; all commands failed. Unbind and bind the device to try again"
+        ));
     }
 
     /// Has a work item stop the controller. Any context.
@@ -153,14 +157,12 @@ impl Controller {
         own.unwrap_or(0).min(60_000).max(least)
     }
 
-    fn stop_hardware(&self, hardware: &mut Hardware, status: BlkStatus) -> bool {
-        let stopped = hardware.stop(status);
-        if !stopped {
+    fn stop_hardware(&self, hardware: &mut Hardware, status: BlkStatus) {
+        if !hardware.stop(status) {
             self.say(format_args!(
                 "cannot be stopped, not even by taking bus mastering away: its commands are not \
                  ended, since it may still write to their memory. Remove the device"
             ));
         }
-        stopped
     }
 }

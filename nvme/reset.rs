@@ -30,6 +30,7 @@ use super::{
 use crate::{
     mq::BlkStatus,
     os::{
+        log,
         memory::without_io,
         wait::sleep_unless,
         work, //
@@ -197,6 +198,7 @@ impl Controller {
             if hopeless || self.resets.lock().closed {
                 if self.declare_dead(format_args!("reset failed: {failure}")) {
                     self.bury(BlkStatus::Offline);
+                    self.say_last();
                 }
                 return;
             }
@@ -259,14 +261,33 @@ impl Controller {
         work::flush::<_, RESET>(self);
     }
 
-    /// A command's time is over. Process context; may sleep.
-    pub(crate) fn expired(self: &Arc<Self>, queue: QueueId, what: fmt::Arguments<'_>) {
+    /// The time of a command is over; `is_there` tells whether the controller still has it.
+    /// Process context; may sleep.
+    pub(crate) fn expired(
+        self: &Arc<Self>,
+        queue: QueueId,
+        is_there: impl Fn() -> bool,
+        what: fmt::Arguments<'_>,
+    ) {
+        if !is_there() {
+            return;
+        }
         match self.state.get() {
             State::Live => {
-                let Some((gone, csts)) = self.look(|hw| (hw.is_gone(), hw.registers().csts()))
-                else {
+                let Some((gone, csts)) = self.look(|hw| {
+                    hw.walk(queue);
+                    (hw.is_gone(), hw.registers().csts())
+                }) else {
                     return;
                 };
+                if !is_there() {
+                    if log::may_print() {
+                        self.say(format_args!(
+                            "queue {queue}: no interrupt told of the completion of {what}"
+                        ));
+                    }
+                    return;
+                }
                 if gone {
                     if self.declare_dead(format_args!("does not answer any more")) {
                         self.halt_soon();

@@ -11,7 +11,11 @@ from rnvme_vm import Vm, number
 
 _CPUS = 4
 _OTHERS = range(1, _CPUS)
-pytestmark = pytest.mark.machine(cpus=_CPUS)
+pytestmark = [
+    pytest.mark.machine(cpus=_CPUS),
+    # An interrupt that was on its way to a CPU which went; Linux has moved it to another one by then.
+    pytest.mark.allow_log("APIC: Stale IRR"),
+]
 
 
 def _set_online(vm: Vm, cpus: range | list[int], online: bool) -> None:

@@ -84,7 +84,7 @@ def test_unbind_with_dirty_files(vm: Vm) -> None:
 
 
 @pytest.mark.allow_log(
-    r"rnvme: rnvme\d+ [0-9a-f:.]+: queue \d+: no answer in time to .*; stopping the controller",
+    r"rnvme: rnvme\d+ [0-9a-f:.]+: does not answer any more: dead",
     r"rnvme: rnvme\d+ [0-9a-f:.]+: stopped; all commands failed\. Unbind and bind the device to try again",
 )
 def test_nobody_removes_it(vm: Vm) -> None:

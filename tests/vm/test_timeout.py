@@ -40,11 +40,13 @@ from rnvme_vm import NvmeCtrl, Vm
 _TIMEOUT = 2
 #: blk-mq looks at its clocks about once a second, and rounds up.
 _NOTICED = _TIMEOUT + 4
+#: Function Mask, of Message Control of MSI-X.
+_MSIX_MASKED = 1 << 14
 _WITNESS = "virtio_blk_handle_read"
 _READ = "pci_nvme_read"
 _CONFIG = "pci_nvme_mmio_cfg"
 _SAYS = (
-    r"rnvme: rnvme\d+ [0-9a-f:.]+: queue \d+: no answer in time to ",
+    r"rnvme: rnvme\d+ [0-9a-f:.]+: queue \d+: no (answer in time to|interrupt told of the completion of) ",
     r"rnvme: rnvme\d+ [0-9a-f:.]+: resetting: (a command was not completed in time|the controller reports a fatal status)",
     r"rnvme: rnvme\d+ [0-9a-f:.]+: reset done in \d+ ms; \d+ commands were under way",
     r"rnvme: rnvme\d+ [0-9a-f:.]+: .*: dead",
@@ -212,6 +214,25 @@ def test_unbind_of_a_drive_that_stalls(vm: Vm) -> None:
 
 def _dirty_kib(vm: Vm) -> int:
     return int(vm.run("awk '/^Dirty/ {print $2}' /proc/meminfo").out)
+
+
+def test_interrupts_that_do_not_come(vm: Vm) -> None:
+    """Somebody masks all vectors of the function: what was completed is found when its time is over,
+    and the drive is not reset for that."""
+    with loaded(vm, io_timeout=_TIMEOUT) as addr:
+        before = _resets(vm)
+        text = pattern("without interrupts", 64 << 10)
+        control = int(vm.run(f"setpci -s {addr} CAP_MSIX+2.w").out, 16)
+        vm.run(f"setpci -s {addr} CAP_MSIX+2.w={control | _MSIX_MASKED:x}")
+        try:
+            result = vm.run(f"dd of={DISK} bs=64k iflag=fullblock oflag=direct", 60, stdin=text)
+            assert _TIMEOUT - 1 < result.seconds < 2 * _NOTICED * vm.scale
+        finally:
+            vm.run(f"setpci -s {addr} CAP_MSIX+2.w={control:x}")
+        assert vm.host_bytes(0, len(text)) == text
+        _log_says(vm, "no interrupt told of the completion of Write")
+        assert _resets(vm) == before
+        exchange(vm, "interrupts come again")
 
 
 @pytest.mark.parametrize("during", ["at once", "after a reset"])
