@@ -57,12 +57,6 @@ impl Completion for Entry {
     }
 }
 
-impl StopProof<Driver> for Stopped {
-    fn covers(&self, _queue: &()) -> bool {
-        true
-    }
-}
-
 impl Operations for Driver {
     type Queue = ();
     type Mapping = Mapping;
