@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A timer whose handler runs in hard interrupt context.
+//! A timer whose handler runs in an interrupt.
 //!
 //! The kernel crate's timers give out a handle that cancels when it is dropped,
 //! which whoever starts a timer under a lock or in an interrupt cannot use. This
@@ -18,8 +18,8 @@ use kernel::{
 
 /// What happens when the time is over.
 pub(crate) trait Alarm: Send + Sync + 'static {
-    /// Called in hard interrupt context, or on a real-time kernel in one just as
-    /// strict: must not sleep. May start the timer again.
+    /// Called in hard interrupt context, or in a softirq if the kernel is a real-time one,
+    /// so that it may take spin locks. Must not sleep. May start the timer again.
     fn ring(&self);
 }
 
@@ -56,7 +56,7 @@ impl<A: Alarm> Timer<A> {
                         Some(Self::callback),
                         // CAST: a small constant.
                         bindings::CLOCK_MONOTONIC as bindings::clockid_t,
-                        bindings::hrtimer_mode_HRTIMER_MODE_REL_HARD,
+                        bindings::hrtimer_mode_HRTIMER_MODE_REL,
                     )
                 };
             }),
@@ -74,7 +74,7 @@ impl<A: Alarm> Timer<A> {
                 self.timer.get(),
                 i64::try_from(ns).unwrap_or(i64::MAX),
                 0,
-                bindings::hrtimer_mode_HRTIMER_MODE_REL_HARD,
+                bindings::hrtimer_mode_HRTIMER_MODE_REL,
             )
         };
     }

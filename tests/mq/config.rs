@@ -4,7 +4,10 @@
 
 #![forbid(unsafe_code)]
 
-use crate::mq::QueueKind;
+use crate::mq::{
+    Checksum,
+    QueueKind, //
+};
 use core::fmt::{
     self,
     Write, //
@@ -110,6 +113,32 @@ words! {
         Requeue = "requeue",
         /// The device is stopped; what it had ends with an error.
         Fail = "fail",
+    }
+}
+
+words! {
+    /// The checksum in a block's metadata.
+    Guard {
+        /// There is none.
+        None = "none",
+        /// That of the Internet protocol.
+        Ip = "ip",
+        /// The CRC of T10 DIF.
+        Crc = "crc",
+        /// The CRC of 64 bits.
+        Crc64 = "crc64",
+    }
+}
+
+impl Guard {
+    /// As `mq/` says it.
+    pub(crate) fn checksum(self) -> Checksum {
+        match self {
+            Self::None => Checksum::None,
+            Self::Ip => Checksum::Ip,
+            Self::Crc => Checksum::Crc,
+            Self::Crc64 => Checksum::Crc64,
+        }
     }
 }
 
@@ -261,6 +290,14 @@ parameters! {
         conventional: u32 = 0,
         /// The largest append to a zone in bytes; 0 has the block layer make writes of them.
         append: u64 = 0,
+        /// Metadata of each block in bytes; 0 is none.
+        metadata: u32 = 0,
+        /// What of them the block layer makes and verifies.
+        guard: Guard = Guard::None,
+        /// With the number of the block.
+        ref_tag: bool = false,
+        /// The disk keeps other metadata than it is given.
+        spoil_metadata: bool = false,
         /// Whether it keeps data: without, nothing is copied, and reads give whatever
         /// was in memory.
         memory: bool = true,

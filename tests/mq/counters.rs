@@ -148,6 +148,8 @@ counters! {
     flush,
     /// Writes with FUA.
     fua,
+    /// Reads and writes with metadata.
+    with_metadata,
     /// Discards.
     discard,
     /// Writes of zeroes.

@@ -16,6 +16,7 @@ use crate::{
         Shared, //
     },
     medium::Medium,
+    metadata::Metadata,
     mq::{
         BlkStatus,
         BlockSize,
@@ -23,6 +24,7 @@ use crate::{
         DiskEvents,
         GenDisk,
         GenDiskBuilder,
+        IntegrityProfile,
         Op,
         PowerOfTwo,
         QueueLimits,
@@ -50,6 +52,7 @@ pub(crate) struct RamDisk {
     device: Arc<Shared>,
     /// Without, nothing is copied.
     medium: Option<Medium>,
+    metadata: Option<Metadata>,
     zones: Option<Zones>,
     budget: Budget,
     #[pin]
@@ -70,6 +73,14 @@ impl RamDisk {
         let medium = match config.memory {
             true => Some(Medium::new(config.size)?),
             false => None,
+        };
+        let metadata = match limits.integrity {
+            Some(IntegrityProfile { metadata_size, .. }) => Some(Metadata::new(
+                config.size,
+                limits.logical_block_size,
+                metadata_size,
+            )?),
+            None => None,
         };
         let zones = match limits.zones {
             Some(ZoneLimits { size, .. }) => {
@@ -92,6 +103,7 @@ impl RamDisk {
                 config,
                 device: shared.clone(),
                 medium,
+                metadata,
                 zones,
                 budget: Budget::new(shared.clone()),
                 reservations <- Reservations::new(),
@@ -185,6 +197,9 @@ impl RamDisk {
     /// Copies the data of a request to or from the medium.
     #[inline]
     fn copy(&self, rq: &RequestInfo<Ram>, at: u64) -> Outcome {
+        if rq.has_integrity() {
+            self.copy_metadata(rq, at)?;
+        }
         let Some(medium) = &self.medium else {
             return Ok(None);
         };
@@ -201,6 +216,17 @@ impl RamDisk {
         whole.then_some(None).ok_or(BlkStatus::IoError)
     }
 
+    fn copy_metadata(&self, rq: &RequestInfo<Ram>, at: u64) -> Outcome {
+        self.counters().with_metadata.add();
+        let metadata = self.metadata.as_ref().ok_or(BlkStatus::Invalid)?;
+        if rq.is_write() && self.config.spoil_metadata {
+            metadata.spoil(at, u64::from(rq.len()));
+            return Ok(None);
+        }
+        let whole = metadata.copy(rq, at);
+        whole.then_some(None).ok_or(BlkStatus::IoError)
+    }
+
     /// Makes what a request is about zeroes. A discard may have several ranges, each of
     /// them a bio.
     fn clear_ranges(&self, rq: &RequestInfo<Ram>) -> Outcome {
@@ -210,6 +236,9 @@ impl RamDisk {
     }
 
     fn clear(&self, offset: u64, len: u64) -> bool {
+        if let Some(metadata) = &self.metadata {
+            metadata.clear(offset, len);
+        }
         self.medium.as_ref().is_none_or(|medium| {
             medium.for_each_page(offset, len, |bytes| {
                 bytes.fill(0);
@@ -269,6 +298,15 @@ fn limits(config: &DiskConfig) -> Result<QueueLimits> {
             write_granularity: 0,
         }),
     };
+    let integrity = match u8::try_from(config.metadata)? {
+        0 => None,
+        size => Some(IntegrityProfile {
+            checksum: config.guard.checksum(),
+            ref_tag: config.ref_tag,
+            max_segments: 16,
+            ..IntegrityProfile::opaque(size)
+        }),
+    };
     let discard = (config.discard != 0).then_some(DiscardLimits {
         max_bytes: config.discard,
         max_segments: 8,
@@ -287,6 +325,7 @@ fn limits(config: &DiskConfig) -> Result<QueueLimits> {
         discard,
         write_zeroes,
         zones,
+        integrity,
         ..QueueLimits::transfer(config.max_bytes, 128, None)
             .block_size(BlockSize::new(config.block)?)
     })

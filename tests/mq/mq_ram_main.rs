@@ -13,7 +13,7 @@
 //! | `line` | its interrupt |
 //! | `device` | a device and its disks' common tag set: made, stopped, taken away |
 //! | `disk` | a disk: its limits, what it does with a request |
-//! | `medium`, `zones` | where its data are, and where they may be written |
+//! | `medium`, `metadata`, `zones` | where its data are, what it keeps beside them, where it may be written |
 //! | `block_device` | what a disk answers to those who open it |
 //! | `reservations` | who may write it |
 //! | `config` | all parameters |
@@ -50,6 +50,7 @@ mod disk;
 mod hardware;
 mod line;
 mod medium;
+mod metadata;
 mod operations;
 mod ping;
 mod progress;

@@ -142,3 +142,30 @@ def test_zones_are_verified(vm: Vm, ram: Ram) -> None:
     zoned = {"zonemode": "zbd", "offset": MIB, "iodepth": 4}
     mq_ram.fio(vm, node, number("mq_mib") * MIB, rw="write", bs="16k", **zoned).wait()
     mq_ram.fio(vm, node, MIB).wait()
+
+
+PROTECTED = {
+    "16 bits of CRC": {"metadata": 8, "guard": "crc", "ref_tag": True},
+    "a checksum": {"metadata": 8, "guard": "ip"},
+    "64 bits of CRC": {"metadata": 16, "guard": "crc64", "ref_tag": True, "block": 4096},
+    "bytes without a meaning": {"metadata": 64, "block": 4096},
+}
+
+
+@pytest.mark.kernels("stock", "debug")
+@pytest.mark.parametrize("name", PROTECTED)
+def test_metadata(vm: Vm, ram: Ram, name: str) -> None:
+    """What the block layer makes for a write, the disk gives back with the read."""
+    node = ram.disk("ram", "dev", **PROTECTED[name])
+    mq_ram.fio(vm, node, number("mq_mib") * MIB, bsrange="4k-64k").wait()
+    assert ram.counters("dev")["with_metadata"] > 100
+
+
+@pytest.mark.allow_log(
+    r"^protection error, dev ram", r"^ram: (guard|ref) tag error", r"Buffer I/O error on dev ram"
+)
+def test_wrong_metadata_are_found(vm: Vm, ram: Ram) -> None:
+    node = ram.disk("ram", "dev", **PROTECTED["16 bits of CRC"], spoil_metadata=True)
+    vm.run(f"dd if=/dev/urandom of={node} bs=4k count=1 oflag=direct")
+    result = vm.run(f"dd if={node} of=/dev/null bs=4k count=1 iflag=direct", check=False)
+    assert result.rc != 0 and "Invalid or incomplete multibyte" in result.err, str(result)
