@@ -71,8 +71,8 @@ bool rnvme_hctx_has_cpu(struct blk_mq_hw_ctx *hctx, unsigned int cpu)
  */
 bool rnvme_next_bvec(struct rnvme_bvec_cursor *cursor, struct bio_vec *bv)
 {
-	for (; cursor->bio; cursor->bio = cursor->bio->bi_next,
-			    cursor->entered = false) {
+	for (; cursor->bio;
+	     cursor->bio = cursor->bio->bi_next, cursor->entered = false) {
 		struct bio *bio = cursor->bio;
 
 		if (cursor->integrity) {
@@ -191,9 +191,9 @@ bool rnvme_freeze_queues(struct request_queue **queues, size_t count,
 		blk_freeze_queue_start_non_owner(queues[i]);
 	for (i = 0; i < count; i++) {
 		unsigned long now = jiffies;
+		unsigned long left = time_before(now, end) ? end - now : 0;
 
-		if (blk_mq_freeze_queue_wait_timeout(queues[i],
-				time_before(now, end) ? end - now : 0) > 0)
+		if (blk_mq_freeze_queue_wait_timeout(queues[i], left) > 0)
 			continue;
 		rnvme_unfreeze_queues(queues, count, *memflags);
 		return false;
@@ -246,8 +246,10 @@ unsigned int rnvme_disk_openers(struct gendisk *disk)
 
 int rnvme_disk_notify(struct gendisk *disk, const char *variable)
 {
-	/* The array is not const in C, but nothing is written. */
-	char *env[] = { (char *)variable, NULL };
+	char *env[2] = { };
+
+	/* What it points to is not const in C, but nothing is written. */
+	env[0] = (char *)variable;
 
 	return kobject_uevent_env(&disk_to_dev(disk)->kobj, KOBJ_CHANGE, env);
 }
