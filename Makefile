@@ -40,7 +40,7 @@ icount:
 	@tools/icount
 
 soak:
-	@RNVME_SOAK=1 tools/test
+	@tools/soak
 
 clean:
 ifneq ($(KDIR),)
@@ -58,7 +58,7 @@ help:
 	@echo 'make unit       the tests that run on this machine'
 	@echo 'make check      formats, linters and the rules of the house'
 	@echo 'make icount     instructions per I/O, rnvme beside the C driver'
-	@echo 'make soak       make test with the full numbers: hours'
+	@echo 'make soak       the full numbers, file by file: hours; goes on where it was cut off'
 	@echo 'make clean      removes build/'
 	@echo
 	@echo 'RNVME_CACHE=DIR where build root, kernels and images are kept (~/.cache/rnvme)'
