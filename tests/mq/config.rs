@@ -96,6 +96,9 @@ words! {
     CompletionMode {
         /// `queue_rq` does, at once. The request is never in a slot.
         Inline = "inline",
+        /// `queue_rq` has blk-mq choose where it ends: here, by IPI or by softirq. There is
+        /// no device, and so no slot.
+        SoftIrq = "softirq",
         /// `queue_rq` takes it out of its slot again, and has blk-mq choose where it
         /// ends: here, by IPI or by softirq.
         Direct = "direct",

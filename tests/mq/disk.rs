@@ -200,20 +200,10 @@ impl RamDisk {
         if rq.has_integrity() {
             self.copy_metadata(rq, at)?;
         }
-        let Some(medium) = &self.medium else {
-            return Ok(None);
-        };
-        let mut data = rq.data_cursor();
-        let is_write = rq.is_write();
-        let whole = medium.for_each_page(at, u64::from(rq.len()), |bytes| {
-            let copied = if is_write {
-                data.read(bytes)
-            } else {
-                data.write(bytes)
-            };
-            copied == bytes.len()
-        });
-        whole.then_some(None).ok_or(BlkStatus::IoError)
+        match &self.medium {
+            Some(medium) if !medium.transfer(rq, at) => Err(BlkStatus::IoError),
+            _ => Ok(None),
+        }
     }
 
     fn copy_metadata(&self, rq: &RequestInfo<Ram>, at: u64) -> Outcome {

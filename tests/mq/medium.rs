@@ -4,6 +4,10 @@
 
 #![forbid(unsafe_code)]
 
+use crate::mq::{
+    Operations,
+    RequestInfo, //
+};
 use kernel::{
     prelude::*,
     sync::{
@@ -29,6 +33,21 @@ impl Medium {
             pages.push(page, GFP_KERNEL)?;
         }
         Ok(Self { pages })
+    }
+
+    /// Copies the data of a request from what is kept from `at` on, or to it. True if all
+    /// of it exists. Must not be called in interrupts.
+    pub(crate) fn transfer<T: Operations>(&self, rq: &RequestInfo<T>, at: u64) -> bool {
+        let mut data = rq.data_cursor();
+        let is_write = rq.is_write();
+        self.for_each_page(at, u64::from(rq.len()), |bytes| {
+            let copied = if is_write {
+                data.read(bytes)
+            } else {
+                data.write(bytes)
+            };
+            copied == bytes.len()
+        })
     }
 
     /// Shows `f` the bytes from `offset` on, `len` of them, page by page, until it says

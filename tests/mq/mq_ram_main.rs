@@ -7,7 +7,8 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `operations` | the callbacks of blk-mq: the life of a request |
+//! | `plain` | the least that a driver has to have |
+//! | `operations` | all callbacks of blk-mq: the life of a request |
 //! | `progress`, `budget` | what it remembers of a request, and takes for it |
 //! | `hardware` | the device we pretend to have: it takes commands, and completes them |
 //! | `line` | its interrupt |
@@ -25,13 +26,9 @@
 
 #[path = "../../bindings.rs"]
 mod bindings;
-#[allow(
-    unfulfilled_lint_expectations,
-    reason = "the driver uses other parts of it than this module does"
-)]
 #[path = "../../mq/mod.rs"]
 mod mq;
-#[allow(dead_code, reason = "a driver uses a part of it")]
+#[expect(dead_code, reason = "a driver uses a part of it")]
 #[path = "../../os"]
 mod os {
     pub(crate) mod attribute;
@@ -53,6 +50,7 @@ mod medium;
 mod metadata;
 mod operations;
 mod ping;
+mod plain;
 mod progress;
 mod registry;
 mod reservations;

@@ -284,6 +284,10 @@ fn accept(
             counters.ended_at_once.add();
             rq.end(status);
         }
+        CompletionMode::SoftIrq => match rq.into_completed(()) {
+            Ok(rq) => rq.complete(),
+            Err((rq, ())) => rq.end(BlkStatus::IoError),
+        },
         mode => publish(queue, rq, mode),
     }
     Ok(())

@@ -6,6 +6,7 @@
 
 use crate::{
     config::{
+        CompletionMode,
         DeviceConfig,
         DiskConfig,
         Name,
@@ -23,6 +24,10 @@ use crate::{
     },
     operations::Ram,
     ping,
+    plain::{
+        Plain,
+        PlainDisk, //
+    },
 };
 use core::fmt::{
     self,
@@ -56,6 +61,7 @@ struct Added {
 /// All devices and disks.
 pub(crate) struct Registry {
     disks: KVec<Added>,
+    plain: KVec<(Name, GenDisk<Plain>)>,
     devices: KVec<Device>,
     /// What is left of devices that were removed: their counters.
     gone: KVec<Arc<Shared>>,
@@ -64,6 +70,7 @@ pub(crate) struct Registry {
 impl Registry {
     const EMPTY: Self = Self {
         disks: KVec::new(),
+        plain: KVec::new(),
         devices: KVec::new(),
         gone: KVec::new(),
     };
@@ -73,6 +80,7 @@ impl Registry {
     /// ```text
     /// device NAME [name=value...]          makes a device
     /// disk NAME DEVICE [name=value...]     adds a disk to it
+    /// plain NAME COMPLETION [name=value...]   adds a disk of the least driver
     /// remove NAME                          removes a disk, or a device that has none
     /// kill NAME                            the disk dies: all of its requests fail from now on
     /// die NAME                             the device is gone, and so are all of its disks
@@ -93,6 +101,10 @@ impl Registry {
             "disk" => {
                 let device = Name::new(word()?)?;
                 self.add_disk(name, device, DiskConfig::parse(words)?)
+            }
+            "plain" => {
+                let completion = CompletionMode::parse(word()?)?;
+                self.add_plain(name, completion, DiskConfig::parse(words)?)
             }
             "remove" => self.remove(name),
             "kill" => {
@@ -170,7 +182,18 @@ impl Registry {
         Ok(())
     }
 
+    fn add_plain(&mut self, name: Name, completion: CompletionMode, config: DiskConfig) -> Result {
+        self.plain.reserve(1, GFP_KERNEL)?;
+        let disk = PlainDisk::add(&name, completion, &config)?;
+        self.plain.push((name, disk), GFP_KERNEL)?;
+        Ok(())
+    }
+
     fn remove(&mut self, name: Name) -> Result {
+        if let Some(place) = self.plain.iter().position(|(plain, _)| *plain == name) {
+            drop(self.plain.remove(place).map_err(|_| ENOENT)?);
+            return Ok(());
+        }
         if let Some(place) = self.disks.iter().position(|disk| disk.name == name) {
             drop(self.disks.remove(place).map_err(|_| ENOENT)?);
             return Ok(());
@@ -233,6 +256,9 @@ impl Registry {
             )?;
             disk.config.print(out)?;
             out.write_char('\n')?;
+        }
+        for (name, _) in &self.plain {
+            writeln!(out, "disk {} device=plain", name.as_str())?;
         }
         for gone in &self.gone {
             write!(out, "gone {}", gone.name.as_str())?;

@@ -57,14 +57,22 @@ def test_matrix(vm: Vm, name: str) -> None:
     assert counts["get_budget"] >= counts["started"]
 
 
-@pytest.mark.kernels("stock", "debug")
 @pytest.mark.parametrize("queues", [1, 2])
-@pytest.mark.parametrize("completion", ["inline", "direct", "interrupt"])
+@pytest.mark.parametrize("completion", ["inline", "softirq", "direct", "interrupt"])
 def test_completion(vm: Vm, completion: str, queues: int) -> None:
     counts = _verified(vm, {"completion": completion, "queues": queues}, {})
     at_once = counts["started"] if completion == "inline" else 0
     assert counts["ended_at_once"] == at_once
-    assert (counts["interrupts"] > 0) == (completion != "inline")
+    assert (counts["interrupts"] > 0) == (completion in ("direct", "interrupt"))
+
+
+@pytest.mark.parametrize("completion", ["inline", "softirq"])
+def test_the_least_driver(vm: Vm, completion: str) -> None:
+    """That of tests/mq/plain.rs, which has no device."""
+    with mq_ram.loaded(vm) as ram:
+        ram.command("plain", "ram", completion)
+        mq_ram.fio(vm, "/dev/ram", number("mq_mib") * MIB).wait()
+        assert not ram.command("plain", "other", "interrupt", check=False)
 
 
 @pytest.mark.kernels("stock", "debug")
