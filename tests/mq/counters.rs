@@ -154,6 +154,8 @@ counters! {
     discard,
     /// Writes of zeroes.
     write_zeroes,
+    /// Appends to zones.
+    appends,
     /// Open, close, finish and reset of zones.
     zone_commands,
     /// Commands of the driver's own.

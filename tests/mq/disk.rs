@@ -166,7 +166,10 @@ impl RamDisk {
                 counters.write_zeroes.add();
                 self.clear_ranges(rq)
             }
-            Op::ZoneAppend => self.write(rq, true),
+            Op::ZoneAppend => {
+                counters.appends.add();
+                self.write(rq, true)
+            }
             Op::ZoneOpen => self.manage(rq.offset(), Action::Open),
             Op::ZoneClose => self.manage(rq.offset(), Action::Close),
             Op::ZoneFinish => self.manage(rq.offset(), Action::Finish),

@@ -17,6 +17,7 @@
 //! | `medium`, `metadata`, `zones` | where its data are, what it keeps beside them, where it may be written |
 //! | `block_device` | what a disk answers to those who open it |
 //! | `reservations` | who may write it |
+//! | `ping` | commands of the driver's own, in all ways to send one |
 //! | `config` | all parameters |
 //! | `counters` | how often each callback ran |
 //! | `control` | `/dev/mq_ram`: commands in, a report out |

@@ -78,18 +78,18 @@ impl Registry {
     /// Executes one line: a command, a name, and words of the form `name=value`.
     ///
     /// ```text
-    /// device NAME [name=value...]          makes a device
-    /// disk NAME DEVICE [name=value...]     adds a disk to it
+    /// device NAME [name=value...]             makes a device
+    /// disk NAME DEVICE [name=value...]        adds a disk to it
     /// plain NAME COMPLETION [name=value...]   adds a disk of the least driver
-    /// remove NAME                          removes a disk, or a device that has none
-    /// kill NAME                            the disk dies: all of its requests fail from now on
-    /// die NAME                             the device is gone, and so are all of its disks
-    /// queues NAME N                        the device uses as many of its hardware queues
-    /// ping NAME [HOW]                      a command of the driver's own to a disk
-    /// freeze NAME                          the disks of a device are frozen and thawed
-    /// resize NAME BYTES                    the disk says that it is smaller than it was made
-    /// limit NAME BYTES                     its requests are as large as that at most
-    /// lock NAME, unlock NAME               it is read-only, or can be written
+    /// remove NAME                             removes a disk, or a device that has none
+    /// kill NAME                               the disk dies: all of its requests fail from now on
+    /// die NAME                                the device is gone, and so are all of its disks
+    /// queues NAME N                           the device uses as many of its hardware queues
+    /// ping NAME [HOW]                         a command of the driver's own to a disk
+    /// freeze NAME                             the disks of a device are frozen and thawed
+    /// resize NAME BYTES                       the disk says that it is smaller than it was made
+    /// limit NAME BYTES                        its requests are as large as that at most
+    /// lock NAME, unlock NAME                  it is read-only, or can be written
     /// ```
     pub(crate) fn execute(&mut self, line: &str) -> Result {
         let mut words = line.split_ascii_whitespace();

@@ -144,6 +144,57 @@ def test_zones_are_verified(vm: Vm, ram: Ram) -> None:
     mq_ram.fio(vm, node, MIB).wait()
 
 
+# The kernel's NVMe target makes a drive of a disk with zones, and its host a disk of that one: of the
+# programs at hand the only way to send an append.
+_EXPORT = """
+set -e
+modprobe -a nvmet nvme-loop
+mount -t configfs none /sys/kernel/config
+(
+    cd /sys/kernel/config/nvmet
+    mkdir subsystems/t subsystems/t/namespaces/1 ports/1
+    echo 1 >subsystems/t/attr_allow_any_host
+    echo -n {node} >subsystems/t/namespaces/1/device_path
+    echo 1 >subsystems/t/namespaces/1/enable
+    echo loop >ports/1/addr_trtype
+    ln -s /sys/kernel/config/nvmet/subsystems/t ports/1/subsystems/t
+)
+nvme connect -t loop -n t
+for try in $(seq 50); do
+    test -b /dev/nvme0n1 && exit
+    sleep 0.1
+done
+exit 1
+"""
+_TAKE_BACK = """
+nvme disconnect -n t
+(
+    cd /sys/kernel/config/nvmet
+    rm ports/1/subsystems/t
+    rmdir ports/1 subsystems/t/namespaces/1 subsystems/t
+)
+umount /sys/kernel/config
+modprobe -r nvme-loop nvmet
+"""
+
+
+@pytest.mark.allow_log(r"^nvmet: ", r"^nvme nvme\d: ", r"^Key type psk (un)?registered", r"^ nvme\d+n\d+: ")
+def test_appends_to_zones(vm: Vm, ram: Ram) -> None:
+    """An append is told where it went, and its data are there."""
+    node = ram.disk("ram", "dev", size="16M", zone_size="1M", append="64K", block=4096)
+    vm.run(_EXPORT.format(node=node))
+    try:
+        vm.run("dd if=/dev/urandom of=/tmp/data bs=4k count=2 status=none")
+        for count in range(8):
+            append = "nvme zns zone-append /dev/nvme0n1 -s 0x200 -z 8192 -d /tmp/data"
+            assert f"LBA {0x200 + 2 * count:x}" in vm.run(append).out
+        assert _zones(vm, node)[2] == (8 * 16, "oi")
+        vm.run(f"for i in $(seq 0 7); do cmp -n 8192 -i $((2097152 + i * 8192)):0 {node} /tmp/data; done")
+    finally:
+        vm.run(_TAKE_BACK)
+    assert ram.counters("dev")["appends"] == 8
+
+
 PROTECTED = {
     "16 bits of CRC": {"metadata": 8, "guard": "crc", "ref_tag": True},
     "a checksum": {"metadata": 8, "guard": "ip"},

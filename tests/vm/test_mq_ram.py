@@ -181,23 +181,6 @@ def test_an_open_disk_pins_the_module(vm: Vm) -> None:
         assert result.rc != 0 and "in use" in result.err
 
 
-@pytest.mark.kernels("stock", "debug")
-def test_commands_of_the_drivers_own(vm: Vm) -> None:
-    """In each of the ways in which the driver can send one, while programs hold other tags."""
-    with mq_ram.loaded(vm) as ram:
-        ram.device("dev", queues=2, depth=8, reserved=2)
-        ram.disk("ram", "dev")
-        job = mq_ram.fio(vm, "/dev/ram", rw="randread", verify=0, time_based=1, runtime=3600)
-        ways = ("wait", "limit", "told", "head", "reserved", "queue")
-        for how in ways:
-            ram.command("ping", "ram", how)
-        assert ram.counters("dev")["pings"] == len(ways)
-        ram.command("freeze", "dev")
-        assert job.poll() is None
-        job.kill("INT")
-        job.wait(check=False)
-
-
 def test_a_reserved_tag_is_free(vm: Vm) -> None:
     """The driver's own command gets through while the device has lost all others."""
     with mq_ram.loaded(vm) as ram:
