@@ -47,6 +47,7 @@ use crate::{
     mq::{
         self,
         BlkStatus,
+        Cid,
         Completed,
         DataDirection,
         Expired,
@@ -85,6 +86,13 @@ pub(crate) struct AdminData {
     common: CommandData,
     /// The memory of the queue that the command creates.
     queue: Option<DmaAddr>,
+}
+
+impl AdminData {
+    /// What the command returned; `None` if it has not completed.
+    pub(crate) fn completion(&self) -> Option<Completion> {
+        self.common.completion()
+    }
 }
 
 impl AsMut<CommandData> for AdminData {
@@ -160,7 +168,7 @@ impl mq::Operations for AdminQueue {
         };
         owner.0.expired(
             queue.id(),
-            || queue.slots().is_full(tag),
+            || queue.slots().cid(tag),
             format_args!("admin command with tag {tag}, {} bytes", rq.len()),
         );
         TimeoutAction::ResetTimer
@@ -274,6 +282,27 @@ impl Admin {
             queue: None,
         });
         Ok(request)
+    }
+
+    /// Asks the controller to abort a command. `who` is told of the end; this does not wait,
+    /// not even for a tag: one is kept for it.
+    ///
+    /// # Errors
+    ///
+    /// There is no free tag, or the queue is going away.
+    pub(crate) fn abort(&self, queue: QueueId, cid: Cid, who: Arc<Controller>) -> Result {
+        let mut request = Passthrough::new(
+            &self.queue,
+            PassthroughConfig::new(DataDirection::In)
+                .reserved()
+                .nowait(),
+        )?;
+        request.data_mut().set(AdminData {
+            common: CommandData::for_command(admin::abort(queue, cid.bits())),
+            queue: None,
+        });
+        request.execute_nowait(who);
+        Ok(())
     }
 
     /// Sends a command of a user, with `len` bytes at `address`.

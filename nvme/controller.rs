@@ -6,6 +6,10 @@
 //! the device is in [`Hardware`], and goes when the device is unbound.
 
 use super::{
+    abort::{
+        Aborted,
+        AbortsUnderWay, //
+    },
     admin::Admin,
     hardware::Hardware,
     io::IoQueues,
@@ -82,6 +86,9 @@ pub(crate) struct Controller {
     pub(super) node: Mutex<Option<chrdev::Registration<Controller>>>,
     #[pin]
     pub(super) resets: Mutex<Resets>,
+    #[pin]
+    pub(super) aborted: Mutex<Aborted>,
+    pub(super) aborts: AbortsUnderWay,
     /// Brings the controller up anew.
     #[pin]
     pub(super) reset: Work<Controller, RESET>,
@@ -120,6 +127,8 @@ impl Controller {
                 disks <- new_mutex!(KVec::new()),
                 node <- new_mutex!(None),
                 resets <- new_mutex!(Resets::new()),
+                aborted <- new_mutex!(Aborted::new()),
+                aborts: AbortsUnderWay::new(),
                 reset <- new_work!("rnvme::reset"),
                 halt <- new_work!("rnvme::halt"),
             }),

@@ -70,6 +70,9 @@ const ADMIN_ENTRIES: u32 = 32;
 /// asynchronous event request.
 const ADMIN_KEPT: u32 = 2;
 
+/// Tags of the admin queue that are kept for Abort commands, if it has many more.
+const ADMIN_RESERVED: u32 = 2;
+
 /// The device as this driver has it, from probe until it is given back.
 ///
 /// # Invariants
@@ -144,12 +147,18 @@ impl Hardware {
             .inspect_err(|error| complain(&lease, "cannot use", error))?;
         let size = QueueSize::new(ADMIN_ENTRIES.min(max.entries())).ok_or(EINVAL)?;
         let pair = QueuePair::new(&lease, &registers, instance, QueueId::ADMIN, size)?;
+        let depth = size.entries().saturating_sub(ADMIN_KEPT).max(1);
         let admin_set = TagSet::new(
             TagSetConfig {
+                reserved_tags: if depth > 2 * ADMIN_RESERVED {
+                    ADMIN_RESERVED
+                } else {
+                    0
+                },
                 timeout_ms: params::admin_timeout().saturating_mul(1000),
                 numa_node: lease.numa_node(),
                 flags: TagSetFlags::NO_SCHED_BY_DEFAULT,
-                ..TagSetConfig::new(size.entries().saturating_sub(ADMIN_KEPT).max(1))
+                ..TagSetConfig::new(depth)
             },
             [Ok(pair)],
             (),

@@ -154,11 +154,9 @@ impl mq::Operations for IoQueues {
     }
 
     fn timeout(queue: &Queue<Self>, ns: &Namespace, rq: Expired<'_, Self>) -> TimeoutAction {
-        // If not, another CPU has just completed it, or it never got to the device.
-        let is_there = || rq.tag().is_some_and(|tag| queue.slots().is_full(tag));
         ns.controller().expired(
             queue.id(),
-            is_there,
+            || queue.slots().cid(rq.tag()?),
             format_args!("{:?} at byte {}, {} bytes", rq.op(), rq.offset(), rq.len()),
         );
         TimeoutAction::ResetTimer

@@ -18,6 +18,7 @@
 //! | [`queue`] | a queue pair: rings, lock, mapper, interrupt handler |
 //! | [`command_data`] | what a request carries privately |
 //! | [`io`] | the data path |
+//! | [`abort`] | commands that are asked back |
 //! | [`admin`] | the admin queue and its commands |
 //! | [`hardware`] | what is acquired of the device, and taken back |
 //! | [`namespace`] | namespaces as disks |
@@ -25,6 +26,7 @@
 //! | [`sysfs`] | attributes |
 #![forbid(unsafe_code)]
 
+mod abort;
 pub(crate) mod admin;
 mod bring_up;
 pub(crate) mod command_data;

@@ -28,7 +28,10 @@ use super::{
     state::State, //
 };
 use crate::{
-    mq::BlkStatus,
+    mq::{
+        BlkStatus,
+        Cid, //
+    },
     os::{
         log,
         memory::without_io,
@@ -261,15 +264,16 @@ impl Controller {
         work::flush::<_, RESET>(self);
     }
 
-    /// The time of a command is over; `is_there` tells whether the controller still has it.
-    /// Process context; may sleep.
+    /// The time of a command is over; `cid` tells its identifier if the controller still has
+    /// it: if not, another CPU has just completed it, or it never got there. Process context;
+    /// may sleep.
     pub(crate) fn expired(
         self: &Arc<Self>,
         queue: QueueId,
-        is_there: impl Fn() -> bool,
+        cid: impl Fn() -> Option<Cid>,
         what: fmt::Arguments<'_>,
     ) {
-        if !is_there() {
+        if cid().is_none() {
             return;
         }
         match self.state.get() {
@@ -280,14 +284,14 @@ impl Controller {
                 }) else {
                     return;
                 };
-                if !is_there() {
+                let Some(cid) = cid() else {
                     if log::may_print() {
                         self.say(format_args!(
                             "queue {queue}: no interrupt told of the completion of {what}"
                         ));
                     }
                     return;
-                }
+                };
                 if gone {
                     if self.declare_dead(format_args!("does not answer any more")) {
                         self.halt_soon();
@@ -296,6 +300,13 @@ impl Controller {
                 }
                 let cause = if csts.cfs() {
                     Cause::Fatal
+                } else if self.abort(queue, cid) {
+                    if log::may_print() {
+                        self.say(format_args!(
+                            "queue {queue}: no answer in time to {what}: it gets more"
+                        ));
+                    }
+                    return;
                 } else {
                     Cause::TimeOut
                 };

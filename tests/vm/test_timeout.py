@@ -48,6 +48,7 @@ _CONFIG = "pci_nvme_mmio_cfg"
 _SAYS = (
     r"rnvme: rnvme\d+ [0-9a-f:.]+: queue \d+: no (answer in time to|interrupt told of the completion of) ",
     r"rnvme: rnvme\d+ [0-9a-f:.]+: resetting: (a command was not completed in time|the controller reports a fatal status)",
+    r"rnvme: rnvme\d+ [0-9a-f:.]+: Abort: .*, the command was (not )?aborted",
     r"rnvme: rnvme\d+ [0-9a-f:.]+: reset done in \d+ ms; \d+ commands were under way",
     r"rnvme: rnvme\d+ [0-9a-f:.]+: .*: dead",
     r"rnvme: rnvme\d+ [0-9a-f:.]+: stopped; all commands failed\. Unbind and bind the device to try again",
@@ -106,11 +107,7 @@ def test_load_on_a_drive_that_stalls(vm: Vm) -> None:
         running = load(vm, "load", size="16m", iodepth=64)
         with brake.stalled(vm):
             running.broke_off()
-            _log_says(
-                vm,
-                "no answer in time to",
-                "resetting: (a command was not completed in time|the controller reports a fatal status)",
-            )
+            _log_says(vm, ": it gets more", "Abort: ", "resetting: a command was not completed in time")
             assert _resets(vm) - before >= 2, "no retry"
         vm.wait_until(lambda: state(vm) == "live", 20, "the end of the last reset")
         exchange(vm, "it answers again")
@@ -123,7 +120,7 @@ def test_load_on_a_drive_that_stalls_for_a_while(vm: Vm) -> None:
         before = _resets(vm)
         running = load(vm, "load", rw="randwrite", size="16m", verify="crc32c", verify_backlog=64)
         with brake.stalled(vm):
-            vm.wait_until(lambda: _resets(vm) > before, 2 * _NOTICED, "a reset")
+            vm.wait_until(lambda: _resets(vm) > before, 3 * _NOTICED, "a reset")
         running.stop()
         assert state(vm) == "live"
         exchange(vm, "it answers again")
@@ -144,7 +141,8 @@ def test_nothing_ends_before_the_controller_is_stopped(vm: Vm) -> None:
         failed = [answer for answer in answers if answer["errno"] != 0]
         assert len(failed) >= len(answers) - 1
         assert {answer["errno"] for answer in failed} == {errno.ETIMEDOUT}
-        assert max(answer["seconds"] for answer in failed) < _NOTICED * vm.scale + 5
+        # Once for the Abort, once for the reset.
+        assert max(answer["seconds"] for answer in failed) < 2 * _NOTICED * vm.scale + 5
         events = traced(vm)[before:]
         for answer in failed:
             command = _last(events, f"{_READ} ", f" lba 0x{answer['read']:x} ")
@@ -190,7 +188,7 @@ def test_time_out_while_the_disk_appears(vm: Vm) -> None:
         brake.set_speed(vm, 1)
         try:
             result = vm.run(f"echo {addr} >/sys/bus/pci/drivers/rnvme/bind", 60, check=False)
-            assert result.seconds < 6 * _NOTICED * vm.scale
+            assert result.seconds < 12 * _NOTICED * vm.scale
         finally:
             brake.set_speed(vm, 0)
         if driver_of(vm, addr) != "rnvme":
@@ -242,7 +240,7 @@ def test_unload_with_a_drive_that_stalls(vm: Vm, during: str) -> None:
     running = load(vm, "load", iodepth=32)
     with brake.stalled(vm):
         if during == "after a reset":
-            vm.wait_until(lambda: _resets(vm) > before, 2 * _NOTICED, "a reset")
+            vm.wait_until(lambda: _resets(vm) > before, 3 * _NOTICED, "a reset")
         started = time.monotonic()
         unbind(vm, address(vm), 60)
         assert time.monotonic() - started < (3 * _NOTICED + 5) * vm.scale
@@ -262,7 +260,7 @@ def test_access_is_taken_away(vm: Vm, forbidden: str) -> None:
         if "registers" in forbidden:
             command = 0
         vm.run(f"setpci -s {addr} COMMAND={command:x}")
-        vm.wait_until(lambda: _resets(vm) > before, 2 * _NOTICED, "a reset")
+        vm.wait_until(lambda: _resets(vm) > before, 3 * _NOTICED, "a reset")
         running.stop()
         assert state(vm) == "live" and command_register(vm, addr) & BUS_MASTER
         exchange(vm, "it answers again")
