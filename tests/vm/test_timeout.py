@@ -50,6 +50,7 @@ _SAYS = (
     r"rnvme: rnvme\d+ [0-9a-f:.]+: resetting: (a command was not completed in time|the controller reports a fatal status)",
     r"rnvme: rnvme\d+ [0-9a-f:.]+: Abort: .*, the command was (not )?aborted",
     r"rnvme: rnvme\d+ [0-9a-f:.]+: reset done in \d+ ms; \d+ commands were under way",
+    r"rnvme: rnvme\d+n\d+: .*: Command Abort Requested .*, after \d+ retries",
     r"rnvme: rnvme\d+ [0-9a-f:.]+: .*: dead",
     r"rnvme: rnvme\d+ [0-9a-f:.]+: stopped; all commands failed\. Unbind and bind the device to try again",
 )
