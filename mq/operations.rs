@@ -121,7 +121,10 @@ pub(crate) trait Operations: Sized + Send + Sync + 'static {
     /// Ends or requeues a request that the device completed (`complete`).
     ///
     /// Called on the CPU that blk-mq chose, in any context; must not sleep.
-    fn complete(queue: &Queue<Self>, rq: Completed<Self>);
+    ///
+    /// The hardware queue is [`Completed::queue`](super::RequestInfo::queue), which the
+    /// request lends: when it has ended, nothing keeps the tag set.
+    fn complete(rq: Completed<Self>);
 
     /// Releases the mapping of a request that the device can no longer reach.
     /// Same context as [`Operations::complete`].

@@ -550,10 +550,7 @@ impl<T: Operations> Completed<T> {
     #[inline]
     pub(crate) fn complete_batched(self, batch: &mut CompletionBatch<'_, T>, is_error: bool) {
         if let Err(rq) = batch.hand_over(self, is_error) {
-            let queue = NonNull::from(rq.queue());
-            // SAFETY: the queue lives as long as the tag set, which outlives this
-            // call; the borrow must not last as long as `rq`, which moves.
-            T::complete(unsafe { queue.as_ref() }, rq);
+            T::complete(rq);
         }
     }
 

@@ -135,10 +135,7 @@ impl<T: Operations> OperationsVTable<T> {
     unsafe extern "C" fn complete(rq: *mut bindings::request) {
         // SAFETY: blk-mq gives back a request that `Completed::complete` gave it,
         // and never a null pointer.
-        let rq = unsafe { Completed::<T>::from_raw(NonNull::new_unchecked(rq)) };
-        let queue = NonNull::from(rq.queue());
-        // SAFETY: the queue lives as long as the tag set, which outlives this call.
-        T::complete(unsafe { queue.as_ref() }, rq);
+        T::complete(unsafe { Completed::from_raw(NonNull::new_unchecked(rq)) });
     }
 
     /// # Safety

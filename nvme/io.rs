@@ -138,7 +138,7 @@ impl mq::Operations for IoQueues {
     }
 
     #[inline]
-    fn complete(_queue: &Queue<Self>, rq: Completed<Self>) {
+    fn complete(rq: Completed<Self>) {
         let status = rq.data().status();
         if status.is_success() || !rq.is_block_io() {
             // The status of a user's command is the user's to judge.

@@ -52,7 +52,7 @@ macro_rules! driver {
                 Ok(())
             }
 
-            fn complete(_queue: &crate::mq::Queue<Self>, rq: crate::mq::Completed<Self>) {
+            fn complete(rq: crate::mq::Completed<Self>) {
                 rq.end_ok();
             }
 

@@ -127,15 +127,14 @@ impl Operations for Ram {
         tell(hctx);
     }
 
-    fn complete(queue: &Queue<Self>, mut rq: Completed<Self>) {
-        let counters = queue.counters();
+    fn complete(rq: Completed<Self>) {
+        let (counters, progress) = (rq.queue().counters(), rq.data());
         counters.complete.add();
         match Context::current() {
             Context::Process => counters.in_process.add(),
             Context::SoftIrq => counters.in_soft_irq.add(),
             Context::HardIrq => counters.in_hard_irq.add(),
         }
-        let progress = rq.data_mut();
         if progress.cpu != CpuId::current().as_u32() {
             counters.on_other_cpu.add();
         }

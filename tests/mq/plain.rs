@@ -154,7 +154,7 @@ impl Operations for Plain {
     }
 
     #[inline]
-    fn complete(_queue: &Queue<Self>, rq: Completed<Self>) {
+    fn complete(rq: Completed<Self>) {
         let status = *rq.data();
         rq.end(status);
     }
