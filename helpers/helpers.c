@@ -244,6 +244,12 @@ unsigned int rnvme_disk_openers(struct gendisk *disk)
 	return disk_openers(disk);
 }
 
+/* Has anybody but the caller a reference to @disk? */
+bool rnvme_disk_is_shared(struct gendisk *disk)
+{
+	return kref_read(&disk_to_dev(disk)->kobj.kref) > 1;
+}
+
 int rnvme_disk_notify(struct gendisk *disk, const char *variable)
 {
 	char *env[2] = { };

@@ -54,6 +54,7 @@ sector_t rnvme_get_capacity(struct gendisk *disk);
 bool rnvme_get_disk_ro(struct gendisk *disk);
 bool rnvme_disk_is_dead(struct gendisk *disk);
 unsigned int rnvme_disk_openers(struct gendisk *disk);
+bool rnvme_disk_is_shared(struct gendisk *disk);
 int rnvme_disk_notify(struct gendisk *disk, const char *variable);
 
 void rnvme_limits_start_update(struct request_queue *q,

@@ -44,7 +44,11 @@ use kernel::{
     fmt,
     prelude::*,
     str::NullTerminatedFormatter,
-    sync::Arc, //
+    sync::Arc,
+    time::{
+        delay::fsleep,
+        Delta, //
+    },
 };
 
 /// The most that a disk can have, in bytes (`BLK_DEV_MAX_SECTORS`).
@@ -194,7 +198,7 @@ impl<'a, T: BlockDevice> GenDiskBuilder<'a, T> {
         let mut this = GenDisk {
             disk,
             added: false,
-            _set: set,
+            set,
         };
         // SAFETY: as above; the array is this disk's own.
         let disk_name = unsafe { &mut (*raw).disk_name };
@@ -253,7 +257,7 @@ pub(super) unsafe fn take_back<T: Operations>(
 pub(crate) struct GenDisk<T: Operations> {
     disk: NonNull<bindings::gendisk>,
     added: bool,
-    _set: Arc<TagSet<T>>,
+    set: Arc<TagSet<T>>,
 }
 
 // SAFETY: a disk may be removed from any thread; its data are `Send` and `Sync`.
@@ -346,21 +350,33 @@ impl<T: Operations> Drop for GenDisk<T> {
     fn drop(&mut self) {
         let raw = self.disk.as_ptr();
         if self.added {
-            // SAFETY: live and added by the type invariant; `free_disk` gives the data
-            // back with the last reference.
-            unsafe {
-                bindings::del_gendisk(raw);
-                bindings::put_disk(raw);
-            }
+            // SAFETY: live and added by the type invariant. Waits for all requests.
+            unsafe { bindings::del_gendisk(raw) };
         } else {
-            // SAFETY: live by the type invariant. C calls `free_disk` only for disks that
-            // were added, so the data are ours, and go after the queue that points to them.
-            unsafe {
-                let (data, token) = take_back::<T>(raw);
-                bindings::put_disk(raw);
-                drop(data);
-                drop(token);
-            }
+            // C does not wait for requests of a disk that it has not added. Only callbacks
+            // could send any, and none of them is called any more.
+            drop(self.queue().freeze());
+        }
+        // Nor does it wait for the callbacks, to which the data and the set are lent.
+        self.set.wait_callbacks();
+        if self.added {
+            // SAFETY: our reference; `free_disk` gives the data back with the last one.
+            unsafe { bindings::put_disk(raw) };
+            return;
+        }
+        // Adding may have failed halfway, and a reader of `/proc/diskstats` still have the
+        // disk; he is about to give it back.
+        // SAFETY: live by the type invariant.
+        while unsafe { bindings::rnvme_disk_is_shared(raw) } {
+            fsleep(Delta::from_millis(1));
+        }
+        // SAFETY: live by the type invariant. C calls `free_disk` only for disks that were
+        // added, so the data are ours, and go after the queue that points to them.
+        unsafe {
+            let (data, token) = take_back::<T>(raw);
+            bindings::put_disk(raw);
+            drop(data);
+            drop(token);
         }
     }
 }

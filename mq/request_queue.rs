@@ -100,7 +100,7 @@ impl<T: Operations> RequestQueue<T> {
 pub(crate) struct OwnedRequestQueue<T: Operations> {
     q: NonNull<bindings::request_queue>,
     _data: Arc<T::QueueData>,
-    _set: Arc<TagSet<T>>,
+    set: Arc<TagSet<T>>,
 }
 
 // SAFETY: a request queue may be used and released from any thread.
@@ -126,7 +126,7 @@ impl<T: Operations> OwnedRequestQueue<T> {
         Ok(Self {
             q: NonNull::new(q).ok_or(ENOMEM)?,
             _data: data,
-            _set: set,
+            set,
         })
     }
 }
@@ -142,12 +142,13 @@ impl<T: Operations> Deref for OwnedRequestQueue<T> {
 
 impl<T: Operations> Drop for OwnedRequestQueue<T> {
     fn drop(&mut self) {
-        // SAFETY: made by `blk_mq_alloc_queue`, and nobody uses it after this.
+        // SAFETY: made by `blk_mq_alloc_queue`, and no request is sent to it after this.
         // Destroying waits for its requests, which the driver has ended or ends
         // within their time-out.
-        unsafe {
-            bindings::blk_mq_destroy_queue(self.q.as_ptr());
-            bindings::blk_put_queue(self.q.as_ptr());
-        }
+        unsafe { bindings::blk_mq_destroy_queue(self.q.as_ptr()) };
+        // It does not wait for the callbacks, to which the data and the set are lent.
+        self.set.wait_callbacks();
+        // SAFETY: our reference, given back once.
+        unsafe { bindings::blk_put_queue(self.q.as_ptr()) };
     }
 }

@@ -172,6 +172,14 @@ impl<T: Operations> TagSet<T> {
         unsafe { bindings::blk_mq_tagset_wait_completed_request(self.as_raw()) };
     }
 
+    /// Waits until the calls of [`Operations::queue_rq`] and its likes that run now have
+    /// returned. A request may end before the call that took it returns, so a request
+    /// queue without requests may still have callers. May sleep.
+    pub(super) fn wait_callbacks(&self) {
+        // SAFETY: allocated, by the type invariant and as `new()` gives out no other.
+        unsafe { bindings::blk_mq_wait_quiesce_done(self.as_raw()) };
+    }
+
     /// How many hardware queues are in use.
     pub(crate) fn nr_hw_queues(&self) -> u32 {
         // SAFETY: a word that C writes under its locks; a look at it.
