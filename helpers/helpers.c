@@ -209,6 +209,21 @@ void rnvme_unfreeze_queues(struct request_queue **queues, size_t count,
 	memalloc_noio_restore(memflags);
 }
 
+/*
+ * Give a request back to blk-mq, and have it dispatched in @msecs milliseconds.
+ * Once it is in the list another may dispatch it, and it may end and the queue go
+ * before the work is queued: so the queue is kept meanwhile.
+ */
+void rnvme_requeue(struct request *rq, unsigned long msecs)
+{
+	struct request_queue *q = rq->q;
+
+	percpu_ref_get(&q->q_usage_counter);
+	blk_mq_requeue_request(rq, false);
+	blk_mq_delay_kick_requeue_list(q, msecs);
+	percpu_ref_put(&q->q_usage_counter);
+}
+
 void rnvme_rq_list_add_tail(struct rq_list *list, struct request *rq)
 {
 	rq_list_add_tail(list, rq);

@@ -606,14 +606,9 @@ fn end_request(rq: NonNull<bindings::request>, status: BlkStatus) {
 }
 
 fn requeue_request(rq: NonNull<bindings::request>, delay_ms: usize) {
-    let rq = rq.as_ptr();
-    // SAFETY: the callers consumed the value that owned `rq`, which is live until this
-    // gives it to blk-mq. The queue stays: it waits for its requests before it goes.
-    unsafe {
-        let q = (*rq).q;
-        bindings::blk_mq_requeue_request(rq, false);
-        bindings::blk_mq_delay_kick_requeue_list(q, delay_ms);
-    }
+    // SAFETY: the callers consumed the value that owned `rq`, which is live until this gives
+    // it to blk-mq.
+    unsafe { bindings::rnvme_requeue(rq.as_ptr(), delay_ms) };
 }
 
 /// A driver that drops a request has a bug; its submitter hears of it all the
