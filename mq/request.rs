@@ -554,11 +554,14 @@ impl<T: Operations> Completed<T> {
         }
     }
 
-    /// Says where a zone append wrote: `offset` bytes from the start of the disk.
+    /// Says where a zone append wrote: `offset` bytes from the start of the disk. Of another
+    /// request nothing is changed: by its place C finds the zone that it counts in.
     #[inline]
     pub(crate) fn set_append_offset(&mut self, offset: u64) {
-        // SAFETY: live, and ours by the type invariant.
-        unsafe { (*self.0.as_ptr()).__sector = offset >> bindings::SECTOR_SHIFT };
+        if self.op() == Op::ZoneAppend {
+            // SAFETY: live, and ours by the type invariant.
+            unsafe { (*self.0.as_ptr()).__sector = offset >> bindings::SECTOR_SHIFT };
+        }
     }
 
     /// Releases the mapping, and ends the request. Any context.
