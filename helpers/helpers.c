@@ -210,6 +210,21 @@ void rnvme_unfreeze_queues(struct request_queue **queues, size_t count,
 }
 
 /*
+ * True if no request of @q can have a reserved tag. The set of a disk that was
+ * removed may be gone: a queue that nobody uses, or that is frozen, is not asked.
+ */
+bool rnvme_queue_lacks_reserved_tags(struct request_queue *q)
+{
+	bool lacks;
+
+	if (!percpu_ref_tryget(&q->q_usage_counter))
+		return false;
+	lacks = !q->tag_set->reserved_tags;
+	percpu_ref_put(&q->q_usage_counter);
+	return lacks;
+}
+
+/*
  * Give a request back to blk-mq, and have it dispatched in @msecs milliseconds.
  * Once it is in the list another may dispatch it, and it may end and the queue go
  * before the work is queued: so the queue is kept meanwhile.

@@ -47,6 +47,7 @@ bool rnvme_freeze_queues(struct request_queue **queues, size_t count,
 void rnvme_unfreeze_queues(struct request_queue **queues, size_t count,
 			   unsigned int memflags);
 
+bool rnvme_queue_lacks_reserved_tags(struct request_queue *q);
 void rnvme_requeue(struct request *rq, unsigned long msecs);
 void rnvme_rq_list_add_tail(struct rq_list *list, struct request *rq);
 bool rnvme_bdev_is_partition(struct block_device *bdev);

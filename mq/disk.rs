@@ -2,10 +2,7 @@
 
 //! Disks as they are lent: to callbacks, and by their owner.
 
-use super::{
-    Operations,
-    RequestQueue, //
-};
+use super::Operations;
 use crate::bindings;
 use core::marker::PhantomData;
 use kernel::{
@@ -14,8 +11,10 @@ use kernel::{
 };
 
 /// A live disk of `T` (`struct gendisk`): complete, but perhaps not yet added, or removed
-/// already and still open. Who is lent one may look; who owns it ([`super::GenDisk`]) may
-/// change it. All methods may be called in any context.
+/// already and still open. Who is lent one may look, and send it commands
+/// ([`super::Passthrough::for_disk`]); who owns it ([`super::GenDisk`]) may change it, and has
+/// its request queue: the tag set goes with the owner, not with the last who has it open. All
+/// methods may be called in any context.
 ///
 /// # Invariants
 ///
@@ -44,12 +43,6 @@ impl<T: Operations> Disk<T> {
     pub(crate) fn data(&self) -> &T::QueueData {
         // SAFETY: by the type invariant.
         unsafe { &*(*self.as_raw()).private_data.cast() }
-    }
-
-    /// The request queue.
-    pub(crate) fn queue(&self) -> &RequestQueue<T> {
-        // SAFETY: a live disk has a live queue, with the data of the type invariant.
-        unsafe { RequestQueue::from_raw((*self.as_raw()).queue) }
     }
 
     /// The name, as in `/dev`.
@@ -119,11 +112,6 @@ impl<'a, T: Operations> DiskRef<'a, T> {
     /// The driver's data of the disk.
     pub(crate) fn data(&self) -> &'a T::QueueData {
         self.disk().data()
-    }
-
-    /// The request queue.
-    pub(crate) fn queue(&self) -> &'a RequestQueue<T> {
-        self.disk().queue()
     }
 
     /// True if this is a partition, not the whole disk.

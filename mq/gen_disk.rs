@@ -15,6 +15,7 @@ use super::{
     Disk,
     Operations,
     QueueLimits,
+    RequestQueue,
     TagSet, //
 };
 use crate::{
@@ -275,6 +276,13 @@ impl<T: Operations> Deref for GenDisk<T> {
 }
 
 impl<T: Operations> GenDisk<T> {
+    /// The request queue.
+    pub(crate) fn queue(&self) -> &RequestQueue<T> {
+        // SAFETY: a live disk has a live queue, with the data of `Disk`'s invariant; we keep
+        // its tag set.
+        unsafe { RequestQueue::from_raw((*self.as_raw()).queue) }
+    }
+
     /// Changes the capacity, in bytes, and tells user space (`set_capacity_and_notify`). True
     /// if it was told: not if the capacity is the same, or was or is 0. May sleep.
     ///

@@ -10,6 +10,7 @@ use super::{
     request::pdu,
     status::status_to_result,
     user_mapping::UserMapping,
+    Disk,
     Operations,
     RequestQueue, //
 };
@@ -101,17 +102,21 @@ impl PassthroughConfig {
         self
     }
 
-    fn allocate<T: Operations>(
+    /// # Safety
+    ///
+    /// `q` is live for the duration of the call, and made on a tag set, which may be gone if
+    /// `q` is that of a disk that was removed.
+    unsafe fn allocate(
         &self,
-        queue: &RequestQueue<T>,
+        q: *mut bindings::request_queue,
     ) -> Result<NonNull<bindings::request>> {
-        let (q, opf, flags) = (queue.as_raw(), self.opf, self.flags);
+        let (opf, flags) = (self.opf, self.flags);
         let reserved = flags & bindings::BLK_MQ_REQ_RESERVED != 0;
-        // SAFETY: the queue is live, and so is its tag set.
-        if reserved && unsafe { (*(*q).tag_set).reserved_tags } == 0 {
+        // SAFETY: by this function's requirements.
+        if reserved && unsafe { bindings::rnvme_queue_lacks_reserved_tags(q) } {
             return Err(EINVAL);
         }
-        // SAFETY: the queue is live.
+        // SAFETY: by this function's requirements; a queue that was removed lets nobody in.
         let rq = from_err_ptr(unsafe {
             match self.hw_queue {
                 None => bindings::blk_mq_alloc_request(q, opf, flags),
@@ -152,9 +157,33 @@ impl<'q, T: Operations> Passthrough<'q, T> {
     /// queue is frozen; on a given queue `EIO` if there is none, `EXDEV` if no CPU that is
     /// online uses it.
     pub(crate) fn new(queue: &'q RequestQueue<T>, config: PassthroughConfig) -> Result<Self> {
-        // INVARIANT: allocated just now.
+        // SAFETY: live, and made on a tag set of `T`.
+        unsafe { Self::from_queue(queue.as_raw(), config) }
+    }
+
+    /// Allocates a request of a disk, which may have been removed. May sleep, as
+    /// [`Self::new`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub(crate) fn for_disk(disk: &'q Disk<T>, config: PassthroughConfig) -> Result<Self> {
+        // SAFETY: a live disk has a live queue, which was made on a tag set of `T`.
+        unsafe { Self::from_queue((*disk.as_raw()).queue, config) }
+    }
+
+    /// # Safety
+    ///
+    /// `q` is live for `'q`, and was made on a tag set of `T`, which may be gone if `q` is that
+    /// of a disk that was removed.
+    unsafe fn from_queue(
+        q: *mut bindings::request_queue,
+        config: PassthroughConfig,
+    ) -> Result<Self> {
+        // INVARIANT: allocated just now. The request keeps the tag set.
         Ok(Self {
-            rq: config.allocate(queue)?,
+            // SAFETY: by this function's requirements.
+            rq: unsafe { config.allocate(q) }?,
             at_head: config.at_head,
             _queue: PhantomData,
         })

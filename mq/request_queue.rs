@@ -20,18 +20,21 @@ use kernel::{
     types::Opaque, //
 };
 
-/// A live request queue (`struct request_queue`) of a tag set of `T`.
+/// A live request queue (`struct request_queue`) of a tag set of `T`, lent by who owns the
+/// disk or the queue, by a request, or to a callback of [`Operations`]: by who keeps the tag
+/// set.
 ///
 /// # Invariants
 ///
-/// Its `queuedata` points to a `T::QueueData` that outlives its requests.
+/// Its `queuedata` points to a `T::QueueData`, which is there as long as it is lent, and so is
+/// its tag set.
 #[repr(transparent)]
 pub(crate) struct RequestQueue<T: Operations>(Opaque<bindings::request_queue>, PhantomData<T>);
 
 impl<T: Operations> RequestQueue<T> {
     /// # Safety
     ///
-    /// `q` is a request queue as the type invariant says, live for `'a`.
+    /// `q` is a request queue as the type invariant says, live and lent for `'a`.
     pub(super) unsafe fn from_raw<'a>(q: *mut bindings::request_queue) -> &'a Self {
         // SAFETY: by this function's requirements; transparent.
         unsafe { &*q.cast() }

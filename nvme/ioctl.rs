@@ -316,8 +316,8 @@ fn io_command(disk: &DiskRef<'_, IoQueues>, via: Via, user: &UserCommand) -> Res
     if ns.controller().state() != State::Live {
         return Err(ENODEV);
     }
-    let mut request = Passthrough::<IoQueues>::new(
-        disk.queue(),
+    let mut request = Passthrough::<IoQueues>::for_disk(
+        disk.disk(),
         PassthroughConfig::new(direction(user.opcode))
             .timeout_ms(timeout_ms(user, params::io_timeout())),
     )?;

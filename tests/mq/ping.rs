@@ -16,8 +16,7 @@ use crate::{
         EndIo,
         Ended,
         Passthrough,
-        PassthroughConfig,
-        RequestQueue, //
+        PassthroughConfig, //
     },
     operations::Ram,
 };
@@ -69,13 +68,13 @@ pub(crate) fn ping(disk: &mq::Disk<Ram>, how: &str, queues: u32) -> Result {
     };
     let mut answer = KVec::from_elem(0u8, 512, GFP_KERNEL)?;
     match how {
-        "told" => return told(disk.queue(), config),
+        "told" => return told(disk, config),
         "limit" => {
-            let rq = Passthrough::new(disk.queue(), config)?;
+            let rq = Passthrough::for_disk(disk, config)?;
             answer = rq.execute_timeout(answer, LIMIT_MS)?.1;
         }
         _ => {
-            Passthrough::new(disk.queue(), config)?.execute_kernel(&mut answer)?;
+            Passthrough::for_disk(disk, config)?.execute_kernel(&mut answer)?;
         }
     }
     match answer.len() == 512 && answer.iter().all(|byte| *byte == ANSWER) {
@@ -84,7 +83,7 @@ pub(crate) fn ping(disk: &mq::Disk<Ram>, how: &str, queues: u32) -> Result {
     }
 }
 
-fn told(queue: &RequestQueue<Ram>, config: PassthroughConfig) -> Result {
+fn told(disk: &mq::Disk<Ram>, config: PassthroughConfig) -> Result {
     let who = Arc::new(
         Told {
             ended: AtomicBool::new(false),
@@ -92,7 +91,7 @@ fn told(queue: &RequestQueue<Ram>, config: PassthroughConfig) -> Result {
         },
         GFP_KERNEL,
     )?;
-    Passthrough::new(queue, config)?.execute_nowait(who.clone());
+    Passthrough::for_disk(disk, config)?.execute_nowait(who.clone());
     for _ in 0..LIMIT_MS {
         if who.ended.load(Ordering::Acquire) {
             let well = who.well.load(Ordering::Relaxed);
