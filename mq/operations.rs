@@ -32,6 +32,10 @@ pub(crate) enum TimeoutAction {
 }
 
 /// A completion entry that was read.
+///
+/// What a driver says by this trait and by [`StopProof`] is taken for true, as what its device
+/// says is: no more than the device could do wrong follows from a false word. So whoever
+/// implements them makes the values impossible to come by in another way.
 pub(crate) trait Completion {
     /// The identifier that the device wrote, whatever it is worth.
     fn cid(&self) -> Cid;

@@ -171,13 +171,14 @@ impl<T: Operations> RequestInfo<T> {
         unsafe { (*self.field()).__data_len }
     }
 
-    /// True if memory of the host takes part.
+    /// True if there are [segments](Self::segments).
     #[inline]
     pub(crate) fn has_data(&self) -> bool {
         self.segments() != 0
     }
 
-    /// How many physically contiguous segments of memory take part.
+    /// How many physically contiguous segments of memory take part; of a request without
+    /// memory that has ranges instead, as a discard, C may count these.
     #[inline]
     pub(crate) fn segments(&self) -> u16 {
         // SAFETY: as in `flags()`.

@@ -119,6 +119,13 @@ fn data_outlive_the_request<T: Operations<RequestData = u32>>(rq: Completed<T>) 
     *data
 }
 
+fn queue_outlives_the_request<T: Operations>(rq: Completed<T>) -> u32 {
+    let queue = rq.queue();
+    //=
+    rq.end_ok(); //~ E0505
+    queue.index()
+}
+
 fn copied<T: Operations>(rq: Request<T>) -> (Request<T>, Option<Request<T>>) {
     //= let other = None;
     let other = Some(rq.clone()); //~ E0599
