@@ -198,11 +198,11 @@ def test_requests_are_shown(vm: Vm) -> None:
     with mq_ram.loaded(vm) as ram:
         ram.device("dev", depth=4)
         ram.disk("ram", "dev")
-        ram.device("lossy", depth=4, lose=1, timeout_ms=4_000)
+        ram.device("lossy", depth=4, lose=1, timeout_ms=1_500)
         # Its partitions are looked for while we look at the request for them.
         adding = vm.spawn(f"echo disk lost lossy >{mq_ram.NODE}")
         shown = "cat /sys/kernel/debug/block/lost/hctx*/busy"
-        vm.wait_until(lambda: "in_slot=1" in vm.run(shown, check=False).out, 4, "a request in a slot")
+        vm.wait_until(lambda: "in_slot=1" in vm.run(shown, check=False).out, 20, "a request in a slot")
         adding.wait()
         assert ram.counters("lossy")["show_rq"] > 0
 
