@@ -1,29 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a disk answers to those who have it open (`struct block_device_operations`).
+//! What a disk answers to those who have it open (`struct block_device_operations`), for a
+//! driver to implement. [`super::disk_table`] has the functions that C calls.
 //!
 //! C header: [`include/linux/blkdev.h`](srctree/include/linux/blkdev.h).
 
 use super::{
-    pr::{
-        self,
-        PrKeys,
-        PrReservation,
-        PrStatus,
-        PrType, //
-    },
     Disk,
     DiskRef,
     Operations,
+    PrKeys,
+    PrReservation,
+    PrStatus,
+    PrType,
     ZoneReport, //
 };
 use crate::bindings;
-use core::marker::PhantomData;
 use kernel::{
-    error::{
-        from_result,
-        VTABLE_DEFAULT_ERROR, //
-    },
+    error::VTABLE_DEFAULT_ERROR,
     prelude::*,
     sync::Arc, //
 };
@@ -33,6 +27,10 @@ use kernel::{
 pub(crate) struct OpenMode(bindings::blk_mode_t);
 
 impl OpenMode {
+    pub(super) const fn from_raw(raw: bindings::blk_mode_t) -> Self {
+        Self(raw)
+    }
+
     /// For reading.
     pub(crate) const fn is_read(self) -> bool {
         self.0 & bindings::BLK_OPEN_READ != 0
@@ -99,6 +97,10 @@ impl DiskEvents {
         self.0 & others.0 == others.0
     }
 
+    pub(super) const fn from_raw(raw: c_uint) -> Self {
+        Self(raw)
+    }
+
     pub(super) const fn to_raw(self) -> c_uint {
         self.0
     }
@@ -145,6 +147,11 @@ impl UniqueId {
         room.copy_from_slice(bytes);
         // INVARIANT: there was room.
         Ok(this)
+    }
+
+    /// The bytes, padded with zeroes, and how many of them count.
+    pub(super) const fn into_raw(self) -> ([u8; 16], u8) {
+        (self.bytes, self.len)
     }
 }
 
@@ -342,187 +349,5 @@ pub(crate) trait BlockDevice: Operations {
     /// once when it is removed or any time later. Without it the data are dropped.
     fn free_disk(data: Arc<Self::QueueData>) {
         drop(data);
-    }
-}
-
-/// The functions that C calls.
-///
-/// Common requirements of all of them: disks and block devices are of `T`, as [`Disk`]'s
-/// invariant says, and live, block devices open, for the duration of the call.
-pub(super) struct DiskTable<T: BlockDevice>(PhantomData<T>);
-
-/// `f` if `has`.
-macro_rules! only_if {
-    ($has:expr, $f:expr) => {
-        if $has {
-            Some($f)
-        } else {
-            None
-        }
-    };
-}
-
-impl<T: BlockDevice> DiskTable<T> {
-    /// The table for `T`. `owner` is the module of `T`, so an open disk keeps it.
-    pub(super) fn fops() -> &'static bindings::block_device_operations {
-        const {
-            &bindings::block_device_operations {
-                owner: kernel::module::this_module::<<T as BlockDevice>::OwnerModule>().as_ptr(),
-                open: only_if!(T::HAS_OPEN, Self::open),
-                release: only_if!(<T as BlockDevice>::HAS_RELEASE, Self::release),
-                ioctl: only_if!(T::HAS_IOCTL, Self::ioctl),
-                compat_ioctl: only_if!(T::HAS_COMPAT_IOCTL, Self::compat_ioctl),
-                getgeo: only_if!(T::HAS_GETGEO, Self::getgeo),
-                set_read_only: only_if!(T::HAS_SET_READ_ONLY, Self::set_read_only),
-                check_events: only_if!(T::HAS_CHECK_EVENTS, Self::check_events),
-                report_zones: only_if!(T::HAS_REPORT_ZONES, Self::report_zones),
-                get_unique_id: only_if!(T::HAS_GET_UNIQUE_ID, Self::get_unique_id),
-                free_disk: Some(Self::free_disk),
-                pr_ops: pr::ops::<T>(),
-                ..pin_init::zeroed()
-            }
-        }
-    }
-
-    /// # Safety
-    ///
-    /// See [`DiskTable`].
-    unsafe extern "C" fn open(disk: *mut bindings::gendisk, mode: bindings::blk_mode_t) -> c_int {
-        // SAFETY: by this function's requirements.
-        let disk = unsafe { Disk::<T>::from_raw(disk) };
-        from_result(|| T::open(disk, OpenMode(mode)).map(|()| 0))
-    }
-
-    /// # Safety
-    ///
-    /// See [`DiskTable`].
-    unsafe extern "C" fn release(disk: *mut bindings::gendisk) {
-        // SAFETY: by this function's requirements.
-        <T as BlockDevice>::release(unsafe { Disk::<T>::from_raw(disk) });
-    }
-
-    /// # Safety
-    ///
-    /// See [`DiskTable`].
-    unsafe extern "C" fn ioctl(
-        bdev: *mut bindings::block_device,
-        mode: bindings::blk_mode_t,
-        cmd: c_uint,
-        arg: c_ulong,
-    ) -> c_int {
-        // SAFETY: by this function's requirements.
-        let disk = unsafe { DiskRef::<T>::new(bdev) };
-        from_result(|| T::ioctl(&disk, OpenMode(mode), cmd, arg))
-    }
-
-    /// # Safety
-    ///
-    /// See [`DiskTable`].
-    unsafe extern "C" fn compat_ioctl(
-        bdev: *mut bindings::block_device,
-        mode: bindings::blk_mode_t,
-        cmd: c_uint,
-        arg: c_ulong,
-    ) -> c_int {
-        // SAFETY: by this function's requirements.
-        let disk = unsafe { DiskRef::<T>::new(bdev) };
-        from_result(|| T::compat_ioctl(&disk, OpenMode(mode), cmd, arg))
-    }
-
-    /// # Safety
-    ///
-    /// See [`DiskTable`]. `geo` is valid for writes.
-    unsafe extern "C" fn getgeo(
-        disk: *mut bindings::gendisk,
-        geo: *mut kernel::bindings::hd_geometry,
-    ) -> c_int {
-        // SAFETY: by this function's requirements.
-        let disk = unsafe { Disk::<T>::from_raw(disk) };
-        // The kernel crate's bindings know the name of the structure only.
-        let geo = geo.cast::<bindings::hd_geometry>();
-        from_result(|| {
-            let shape = T::getgeo(disk)?;
-            // SAFETY: by this function's requirements. C has set `start`.
-            unsafe {
-                (*geo).heads = shape.heads;
-                (*geo).sectors = shape.sectors;
-                (*geo).cylinders = shape.cylinders;
-            }
-            Ok(0)
-        })
-    }
-
-    /// # Safety
-    ///
-    /// See [`DiskTable`].
-    unsafe extern "C" fn set_read_only(bdev: *mut bindings::block_device, ro: bool) -> c_int {
-        // SAFETY: by this function's requirements.
-        let disk = unsafe { DiskRef::<T>::new(bdev) };
-        from_result(|| T::set_read_only(&disk, ro).map(|()| 0))
-    }
-
-    /// # Safety
-    ///
-    /// See [`DiskTable`].
-    unsafe extern "C" fn check_events(disk: *mut bindings::gendisk, clearing: c_uint) -> c_uint {
-        // SAFETY: by this function's requirements.
-        let disk = unsafe { Disk::<T>::from_raw(disk) };
-        T::check_events(disk, DiskEvents(clearing)).to_raw()
-    }
-
-    /// # Safety
-    ///
-    /// See [`DiskTable`]. `args` is null, or valid for the duration of the call.
-    unsafe extern "C" fn report_zones(
-        disk: *mut bindings::gendisk,
-        sector: bindings::sector_t,
-        count: c_uint,
-        args: *mut bindings::blk_report_zones_args,
-    ) -> c_int {
-        // SAFETY: by this function's requirements.
-        let disk = unsafe { Disk::<T>::from_raw(disk) };
-        // SAFETY: as above; C gave all three together.
-        let mut report = unsafe { ZoneReport::new(disk, args, count) };
-        let start = sector.wrapping_shl(bindings::SECTOR_SHIFT);
-        from_result(|| {
-            T::report_zones(disk, start, count, &mut report)?;
-            // CAST: a report takes no more than fit.
-            Ok(report.taken() as c_int)
-        })
-    }
-
-    /// # Safety
-    ///
-    /// See [`DiskTable`]. `id` has room for 16 bytes.
-    unsafe extern "C" fn get_unique_id(
-        disk: *mut bindings::gendisk,
-        id: *mut u8,
-        kind: bindings::blk_unique_id,
-    ) -> c_int {
-        // SAFETY: by this function's requirements.
-        let disk = unsafe { Disk::<T>::from_raw(disk) };
-        from_result(|| {
-            let kind = match kind {
-                bindings::blk_unique_id_BLK_UID_T10 => UniqueIdType::T10,
-                bindings::blk_unique_id_BLK_UID_EUI64 => UniqueIdType::Eui64,
-                bindings::blk_unique_id_BLK_UID_NAA => UniqueIdType::Naa,
-                _ => return Err(EINVAL),
-            };
-            let found = T::get_unique_id(disk, kind)?;
-            // SAFETY: by this function's requirements.
-            unsafe { id.cast::<[u8; 16]>().write(found.bytes) };
-            Ok(c_int::from(found.len))
-        })
-    }
-
-    /// # Safety
-    ///
-    /// See [`DiskTable`]. The disk was added, and its last reference is going.
-    unsafe extern "C" fn free_disk(disk: *mut bindings::gendisk) {
-        // SAFETY: this is called once, and the disk was made by `build()`.
-        let (data, token) = unsafe { super::gen_disk::take_back::<T>(disk) };
-        T::free_disk(data);
-        // The last thing of all.
-        drop(token);
     }
 }

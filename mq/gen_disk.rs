@@ -5,14 +5,12 @@
 //! C header: [`include/linux/blkdev.h`](srctree/include/linux/blkdev.h).
 
 use super::{
-    block_device::{
-        BlockDevice,
-        DiskEvents,
-        DiskTable, //
-    },
     disk_count::Token,
+    disk_table::DiskTable,
     limits_update::LimitsUpdate,
+    BlockDevice,
     Disk,
+    DiskEvents,
     Operations,
     QueueLimits,
     RequestQueue,

@@ -46,6 +46,7 @@ pub(crate) mod cid;
 pub(crate) mod data;
 pub(crate) mod disk;
 pub(crate) mod disk_count;
+mod disk_table;
 pub(crate) mod execute;
 pub(crate) mod freeze;
 pub(crate) mod gen_disk;
@@ -66,6 +67,7 @@ pub(crate) mod pr;
 pub(crate) mod queue;
 pub(crate) mod quiesce;
 pub(crate) mod request;
+pub(crate) mod request_info;
 pub(crate) mod request_queue;
 pub(crate) mod segment;
 pub(crate) mod slot;
@@ -160,9 +162,11 @@ pub(crate) use self::{
     request::{
         Completed,
         IdleRequest,
-        Op,
         Refused,
-        Request,
+        Request, //
+    },
+    request_info::{
+        Op,
         RequestInfo, //
     },
     request_queue::{

@@ -3,8 +3,8 @@
 //! Requests as those see them who do not own them.
 
 use super::{
-    request::Op,
     status::RequestState,
+    Op,
     Operations,
     Queue,
     RequestQueue,

@@ -7,7 +7,7 @@
 //! ```
 
 use super::{
-    request::pdu,
+    request_info::pdu,
     status::status_to_result,
     user_mapping::UserMapping,
     Disk,

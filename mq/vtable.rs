@@ -9,7 +9,7 @@
 
 use super::{
     operations::TimeoutAction,
-    request::pdu,
+    request_info::pdu,
     BudgetToken,
     Completed,
     CompletionBatch,
