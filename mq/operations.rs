@@ -164,7 +164,10 @@ pub(crate) trait Operations: Sized + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// Any; the disk is not made, or the number of hardware queues stays as it was.
+    /// Any; the disk is not made, or the number of hardware queues stays as it was. When that
+    /// number changes, C drops the data of a context before it asks for new ones, and asks
+    /// twice: if it gets none the second time it has no context to go on with, and oopses. So
+    /// do nothing there that may well fail.
     fn init_hctx(
         set: &Self::TagSetData,
         queue: &Queue<Self>,
@@ -181,7 +184,8 @@ pub(crate) trait Operations: Sized + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// Any; the tag set is not made, or has fewer tags.
+    /// Any; the tag set is not made, or has fewer tags. That of a context's flush request is
+    /// made with the context, and what is said of [`Self::init_hctx`] holds for it.
     fn init_request(
         set: &Self::TagSetData,
         queue: Option<&Queue<Self>>,
