@@ -201,11 +201,17 @@ bool rnvme_freeze_queues(struct request_queue **queues, size_t count,
 	return true;
 }
 
-void rnvme_unfreeze_queues(struct request_queue **queues, size_t count,
-			   unsigned int memflags)
+/* Any thread may do this. */
+void rnvme_thaw_queues(struct request_queue **queues, size_t count)
 {
 	while (count--)
 		blk_mq_unfreeze_queue_non_owner(queues[count]);
+}
+
+void rnvme_unfreeze_queues(struct request_queue **queues, size_t count,
+			   unsigned int memflags)
+{
+	rnvme_thaw_queues(queues, count);
 	memalloc_noio_restore(memflags);
 }
 

@@ -44,6 +44,7 @@ size_t rnvme_tagset_get_queues(struct blk_mq_tag_set *set,
 			       struct request_queue **queues, size_t room);
 bool rnvme_freeze_queues(struct request_queue **queues, size_t count,
 			 unsigned long ticks, unsigned int *memflags);
+void rnvme_thaw_queues(struct request_queue **queues, size_t count);
 void rnvme_unfreeze_queues(struct request_queue **queues, size_t count,
 			   unsigned int memflags);
 

@@ -12,8 +12,10 @@ use super::{
     TagSet, //
 };
 use crate::bindings;
+use core::mem;
 use kernel::{
     prelude::*,
+    sync::Arc,
     types::NotThreadSafe, //
 };
 
@@ -150,6 +152,41 @@ impl<T: Operations> FrozenTagSet<'_, T> {
     /// How many request queues are frozen.
     pub(crate) fn queues(&self) -> usize {
         self.queues.0.len()
+    }
+}
+
+/// All request queues of a tag set, frozen for long: as [`FrozenTagSet`], but any thread may
+/// drop it, and allocations do as always.
+#[must_use = "dropping it thaws the queues at once"]
+pub(crate) struct KeptFrozen<T: Operations> {
+    queues: QueueRefs,
+    _set: Arc<TagSet<T>>,
+}
+
+// SAFETY: any thread may thaw queues that no thread owns.
+unsafe impl<T: Operations> Send for KeptFrozen<T> {}
+
+impl<T: Operations> KeptFrozen<T> {
+    /// As [`TagSet::freeze_timeout`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub(crate) fn new(set: Arc<TagSet<T>>, limit_ms: u32) -> Result<Self> {
+        let mut frozen = set.freeze_timeout(limit_ms)?;
+        let queues = mem::replace(&mut frozen.queues, QueueRefs(KVec::new()));
+        // It has no queue left to thaw, and lets allocations do as before.
+        drop(frozen);
+        Ok(Self { queues, _set: set })
+    }
+}
+
+impl<T: Operations> Drop for KeptFrozen<T> {
+    fn drop(&mut self) {
+        let queues = &mut self.queues.0;
+        // SAFETY: the queues are kept by our references; undoes the freeze that `new()` took
+        // over.
+        unsafe { bindings::rnvme_thaw_queues(queues.as_mut_ptr(), queues.len()) };
     }
 }
 

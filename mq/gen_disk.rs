@@ -165,19 +165,24 @@ impl<'a, T: BlockDevice> GenDiskBuilder<'a, T> {
             .inspect_err(|wrong| pr_err!("{}: no disk: {}\n", name, format_args!("{wrong}")))?;
         let token = Token::new()?;
         let private = Arc::into_raw(data).cast_mut();
-        // SAFETY: the set is allocated, the limits are copied during the call, and
-        // the data stay until `free_disk`.
-        let disk = from_err_ptr(unsafe {
-            bindings::__blk_mq_alloc_disk(
-                set.as_raw(),
-                &mut limits,
-                private.cast(),
-                kernel::static_lock_class!().as_ptr(),
-            )
-        })
-        .and_then(|disk| NonNull::new(disk).ok_or(ENOMEM))
-        // SAFETY: `private` came from `into_raw()` above and nobody else took it.
-        .inspect_err(|_| drop(unsafe { Arc::from_raw(private) }))?;
+        let allocate = || {
+            // SAFETY: the set is allocated, the limits are copied during the call, and
+            // the data stay until `free_disk`.
+            from_err_ptr(unsafe {
+                bindings::__blk_mq_alloc_disk(
+                    set.as_raw(),
+                    &mut limits,
+                    private.cast(),
+                    kernel::static_lock_class!().as_ptr(),
+                )
+            })
+            .and_then(|disk| NonNull::new(disk).ok_or(ENOMEM))
+        };
+        let disk = set
+            // SAFETY: a new disk has its request queue.
+            .add_queue(allocate, |disk| unsafe { (*disk.as_ptr()).queue })
+            // SAFETY: `private` came from `into_raw()` above and nobody else took it.
+            .inspect_err(|_| drop(unsafe { Arc::from_raw(private) }))?;
         // From here on it lives as long as the disk: `take_back` has it.
         mem::forget(token);
 

@@ -104,7 +104,8 @@ pub(crate) use self::{
     execute::EndIo,
     freeze::{
         FrozenQueue,
-        FrozenTagSet, //
+        FrozenTagSet,
+        KeptFrozen, //
     },
     gen_disk::{
         GenDisk,

@@ -9,7 +9,10 @@ use super::{
 };
 use crate::bindings;
 use core::mem;
-use kernel::sync::Arc;
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
 
 /// A request queue whose requests wait; dropping it lets them on.
 #[must_use = "dropping it lets requests on at once"]
@@ -42,12 +45,30 @@ impl<T: Operations> TagSet<T> {
     /// waits until none runs any more (`blk_mq_quiesce_tagset`). Those that the driver has
     /// go on. May be nested. May sleep, for as long as the driver's own callbacks take.
     ///
-    /// No disk may be added to the set before this is undone: blk-mq would undo for it what
-    /// was never done.
+    /// Disks may be added to the set meanwhile, and their requests wait, too.
     pub(crate) fn quiesce(&self) -> QuiescedTagSet<'_, T> {
+        let mut depth = self.quiesced.lock();
+        *depth = depth.wrapping_add(1);
         // SAFETY: allocated: `TagSet::new()` gives out no other.
         unsafe { bindings::blk_mq_quiesce_tagset(self.as_raw()) };
         QuiescedTagSet(self)
+    }
+
+    /// Has `add` add a request queue to the set, which is then quiesced like the others:
+    /// blk-mq will undo for it what was done for them.
+    pub(super) fn add_queue<R>(
+        &self,
+        add: impl FnOnce() -> Result<R>,
+        queue: impl FnOnce(&R) -> *mut bindings::request_queue,
+    ) -> Result<R> {
+        let depth = self.quiesced.lock();
+        let added = add()?;
+        let q = queue(&added);
+        for _ in 0..*depth {
+            // SAFETY: live, and nobody has given it a request yet.
+            unsafe { bindings::blk_mq_quiesce_queue_nowait(q) };
+        }
+        Ok(added)
     }
 }
 
@@ -60,6 +81,8 @@ impl<T: Operations> QuiescedTagSet<'_, T> {
 
 impl<T: Operations> Drop for QuiescedTagSet<'_, T> {
     fn drop(&mut self) {
+        let mut depth = self.0.quiesced.lock();
+        *depth = depth.wrapping_sub(1);
         // SAFETY: allocated; undoes one `quiesce()`.
         unsafe { bindings::blk_mq_unquiesce_tagset(self.0.as_raw()) };
     }

@@ -120,14 +120,16 @@ impl<T: Operations> OwnedRequestQueue<T> {
     ) -> Result<Self> {
         let mut raw = limits.to_raw()?;
         let queuedata = Arc::as_ptr(&data).cast_mut().cast();
-        // SAFETY: the set is allocated; `raw` is valid for the call, which copies
-        // it; the data are kept as long as the queue.
-        let q = from_err_ptr(unsafe {
-            bindings::blk_mq_alloc_queue(set.as_raw(), &mut raw, queuedata)
-        })?;
+        let allocate = || {
+            // SAFETY: the set is allocated; `raw` is valid for the call, which copies
+            // it; the data are kept as long as the queue.
+            from_err_ptr(unsafe { bindings::blk_mq_alloc_queue(set.as_raw(), &mut raw, queuedata) })
+                .and_then(|q| NonNull::new(q).ok_or(ENOMEM))
+        };
+        let q = set.add_queue(allocate, |q| q.as_ptr())?;
         // INVARIANT: made just now with `data`.
         Ok(Self {
-            q: NonNull::new(q).ok_or(ENOMEM)?,
+            q,
             _data: data,
             set,
         })

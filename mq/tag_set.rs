@@ -24,8 +24,12 @@ use core::{
 };
 use kernel::{
     error::to_result,
+    new_mutex,
     prelude::*,
-    sync::Arc,
+    sync::{
+        Arc,
+        Mutex, //
+    },
     types::Opaque, //
 };
 
@@ -43,6 +47,9 @@ pub(crate) struct TagSet<T: Operations> {
     #[pin]
     set: Opaque<bindings::blk_mq_tag_set>,
     allocated: AtomicBool,
+    /// How often its request queues are quiesced; under the lock a queue is added.
+    #[pin]
+    pub(super) quiesced: Mutex<u32>,
     queues: KVec<KBox<Queue<T>>>,
     data: T::TagSetData,
 }
@@ -105,6 +112,7 @@ impl<T: Operations> TagSet<T> {
                     unsafe { ptr::write_bytes(slot, 0, 1) };
                 }),
                 allocated: AtomicBool::new(false),
+                quiesced <- new_mutex!(0),
                 queues: all,
                 data,
             }),
