@@ -5,7 +5,10 @@
 //! NVM Express Base Specification 2.0c, 3.5.
 
 use super::{
-    admin::Admin,
+    admin::{
+        Admin,
+        AdminError, //
+    },
     controller::Controller,
     hardware::Hardware,
     namespace,
@@ -179,13 +182,16 @@ impl Controller {
             loop {
                 let list = match admin.query(admin::identify_active_ns_list(after)) {
                     Ok(list) => list,
-                    Err(error) => {
+                    Err(error @ AdminError::Status(_)) => {
                         self.complain("Identify, active namespaces", &error);
                         break;
                     }
+                    Err(error) => return self.complain("Identify, active namespaces", &error),
                 };
                 for nsid in list.iter(after) {
-                    self.add_namespace(admin, nsid);
+                    if self.add_namespace(admin, nsid).is_err() {
+                        return;
+                    }
                 }
                 match list.next(after) {
                     Some(last) => after = last,
@@ -196,12 +202,17 @@ impl Controller {
         if after == Nsid::NONE {
             let count = self.identify().map_or(0, |identity| identity.nn.get());
             for nsid in 1..=count.min(MAX_COUNTED_NAMESPACES) {
-                self.add_namespace(admin, Nsid::new(nsid));
+                if self.add_namespace(admin, Nsid::new(nsid)).is_err() {
+                    return;
+                }
             }
         }
     }
 
-    fn add_namespace(self: &Arc<Self>, admin: &Admin, nsid: Nsid) {
+    /// # Errors
+    ///
+    /// The controller does not answer, so that it is no use to ask on.
+    fn add_namespace(self: &Arc<Self>, admin: &Admin, nsid: Nsid) -> Result {
         match namespace::add(self, admin, nsid) {
             Ok(Some(disk)) => {
                 let mut disks = self.disks.lock();
@@ -214,10 +225,16 @@ impl Controller {
                 }
             }
             Ok(None) => {}
-            Err(error) => self.say(format_args!(
-                "namespace {nsid}: no disk, error {}",
-                error.to_errno()
-            )),
+            Err(error) => {
+                self.say(format_args!(
+                    "namespace {nsid}: no disk, error {}",
+                    error.to_errno()
+                ));
+                if error == ETIMEDOUT || error == ENODEV {
+                    return Err(error);
+                }
+            }
         }
+        Ok(())
     }
 }

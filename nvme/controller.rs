@@ -145,10 +145,12 @@ impl Controller {
     }
 
     pub(super) fn with_hardware<R>(&self, f: impl FnOnce(&mut Hardware) -> Result<R>) -> Result<R> {
+        let mut hardware = self.hardware.lock();
+        // Who declares it dead does so before he takes the lock to bury it.
         if self.state.get() == State::Dead {
             return Err(ENODEV);
         }
-        match &mut *self.hardware.lock() {
+        match &mut *hardware {
             Some(hardware) => f(hardware),
             None => Err(ENODEV),
         }

@@ -36,6 +36,15 @@ use kernel::{
 /// NVMe over PCIe: mass storage, non-volatile memory, NVM Express I/O controller.
 const CLASS_NVME: u32 = 0x010802;
 
+/// How long a reset of the function waits for the controller to be up, in milliseconds.
+const UP_MS: u32 = 10_000;
+
+/// Makes the controller quiet, since it is about to be cut off.
+fn pause(data: &Arc<Controller>) {
+    // Only sleep can be refused.
+    let _ = data.pause(Pause::Cut);
+}
+
 /// The driver.
 pub(crate) struct NvmeDriver;
 
@@ -73,29 +82,36 @@ impl pci::Driver for NvmeDriver {
     }
 
     fn reset_prepare(data: &Self::Data) {
-        data.pause(Pause::Cut);
+        pause(data);
     }
 
     fn reset_done(data: &Self::Data) {
         data.go_on(Cause::FunctionReset);
-        data.wait_for_reset();
+        // For the user who asked for it; it may take longer, but others need the lock.
+        data.wait_until_up(UP_MS);
     }
 
     fn link_error(data: &Self::Data, error: pci::LinkError) {
         match error {
             pci::LinkError::Works => data.say(format_args!("error of the link: it goes on")),
-            pci::LinkError::Frozen => data.pause(Pause::Cut),
+            pci::LinkError::Frozen => pause(data),
             pci::LinkError::Lost => data.lose(),
+        }
+    }
+
+    fn link_reset(data: &Self::Data) {
+        // After an error for which only another function wanted it.
+        if !data.is_paused() {
+            pause(data);
         }
     }
 
     fn link_recovered(data: &Self::Data) {
         data.go_on(Cause::LinkError);
-        data.wait_for_reset();
     }
 
-    fn suspend(data: &Self::Data) {
-        data.pause(Pause::Sleep);
+    fn suspend(data: &Self::Data) -> Result {
+        data.pause(Pause::Sleep)
     }
 
     fn resume(data: &Self::Data) {

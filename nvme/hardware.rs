@@ -40,6 +40,7 @@ use crate::{
         self,
         BlkStatus,
         HeldTagSet,
+        KeptFrozen,
         QueueLimits,
         QueueRef,
         TagSet,
@@ -91,6 +92,8 @@ pub(crate) struct Hardware {
     held: Held,
     /// It was enabled, and not stopped since.
     running: bool,
+    /// [`Self::stop`] has done all that there is to do.
+    finished: bool,
 }
 
 /// Which requests are kept in blk-mq, to be sent later.
@@ -98,6 +101,8 @@ pub(crate) struct Hardware {
 struct Held {
     admin: Option<HeldTagSet<AdminQueue>>,
     io: Option<HeldTagSet<IoQueues>>,
+    /// Not even a tag may be waited with.
+    frozen: Option<KeptFrozen<IoQueues>>,
 }
 
 /// Who may be the reason why a controller was stopped.
@@ -181,6 +186,7 @@ impl Hardware {
             io_irqs: KVec::new(),
             held: Held::default(),
             running: false,
+            finished: false,
         };
         this.attach_admin(vectors, instance)?;
         let queue = this.admin_set.queue(0).ok_or(EINVAL)?;
@@ -406,6 +412,11 @@ impl Hardware {
         }
     }
 
+    /// Keeps what was frozen until the requests are let go.
+    pub(crate) fn keep_frozen(&mut self, frozen: Option<KeptFrozen<IoQueues>>) {
+        self.held.frozen = frozen;
+    }
+
     /// Lets the requests go that were held, to the controller if the queues are open. May
     /// sleep.
     pub(crate) fn let_go(&mut self) {
@@ -454,9 +465,13 @@ impl Hardware {
     /// I/O queues are as new, and the controller does not know of them. May sleep, twice
     /// CAP.TO at most.
     pub(crate) fn restart(&mut self) -> Result<(), ControllerError> {
-        // It may have been taken away: to stop the device, or by somebody else.
-        self.lease.restore_access();
+        // Somebody may have switched them off.
+        self.lease.restore_registers();
         let stopped = self.registers.disable()?;
+        if !self.registers.answer() {
+            // It is stopped by having lost bus mastering, and does not get it back.
+            return Err(ControllerError::Gone);
+        }
         for irq in &self.io_irqs {
             irq.with_masked(|completer| completer.restart(&stopped));
         }
@@ -469,6 +484,8 @@ impl Hardware {
         });
         let size = QueueSize::new(queue.entries()).ok_or(ControllerError::QueueSize)?;
         let aqa = Aqa::new(size, size).ok_or(ControllerError::QueueSize)?;
+        // It may have been taken away: to stop the device, or by somebody else.
+        self.lease.set_master();
         self.registers
             .enable(stopped, aqa, queue.submission_addr(), acq)?;
         queue.set_open(true);
@@ -484,6 +501,9 @@ impl Hardware {
     /// Returns false if the device could not be stopped; then nothing ended, as it may
     /// still write to the memory of each.
     pub(crate) fn stop(&mut self, status: BlkStatus) -> bool {
+        if self.finished {
+            return true;
+        }
         self.running = false;
         // The gate is looked at under the lock of the ring: from here on nothing is put
         // into a slot.
@@ -508,7 +528,8 @@ impl Hardware {
             }
         }
         self.let_go();
-        stopped.is_some()
+        self.finished = stopped.is_some();
+        self.finished
     }
 }
 

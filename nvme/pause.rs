@@ -12,7 +12,11 @@ use super::{
     reset::Cause,
     state::State, //
 };
-use kernel::sync::Arc;
+use crate::mq::KeptFrozen;
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
 
 /// What comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,42 +30,91 @@ pub(crate) enum Pause {
 
 impl Controller {
     /// Makes the controller quiet: it is stopped, what it had waits to be sent again, and so
-    /// does what comes. Waits for a reset that is under way. May sleep.
+    /// does what comes. Takes over from a reset that is under way, after the attempt that it
+    /// is at. Pauses nest. May sleep.
     ///
     /// [`Self::go_on`] has to follow, or the end of the controller.
-    pub(crate) fn pause(self: &Arc<Self>, what: Pause) {
-        self.resets.lock().paused = true;
-        self.wait_for_reset();
-        if self.state.change(State::Resetting).is_err() {
-            // It is dead, or on its way to be.
-            return;
+    ///
+    /// # Errors
+    ///
+    /// `EBUSY` if what is under way is not done in time before the system sleeps; the
+    /// controller is as before, and nothing has to follow.
+    pub(crate) fn pause(self: &Arc<Self>, what: Pause) -> Result {
+        {
+            let mut resets = self.resets.lock();
+            resets.paused = resets.paused.saturating_add(1);
         }
+        if self.state.get() == State::Connecting {
+            // Its next command need not be waited for.
+            self.halt_soon();
+        }
+        self.wait_for_reset();
         let limit_ms = self.shutdown_ms();
+        let mut frozen = None;
+        if what == Pause::Sleep && self.state.get() == State::Live {
+            // CPUs that go wait for the tags of their queues, so nobody may wait with one.
+            let set = self.with_hardware(|hw| Ok(hw.io_set())).ok().flatten();
+            if let Some(set) = set {
+                match KeptFrozen::new(set, limit_ms) {
+                    Ok(kept) => frozen = Some(kept),
+                    Err(error) => {
+                        self.say(format_args!(
+                            "I/O not done after {limit_ms} ms (error {}): no sleep now",
+                            error.to_errno()
+                        ));
+                        self.unpause();
+                        return Err(EBUSY);
+                    }
+                }
+            }
+        }
+        match self.state.change(State::Resetting) {
+            // The others: an attempt to bring it up was broken off, or this pause nests.
+            Ok(_) | Err(State::Connecting | State::Resetting) => {}
+            // It is dead, or on its way to be.
+            Err(_) => return Ok(()),
+        }
         if let Some(hardware) = &mut *self.hardware.lock() {
             hardware.hold();
-            if what == Pause::Sleep {
-                hardware.wait_idle(limit_ms);
-                if !hardware.registers().shut_down(limit_ms) {
-                    self.say(format_args!(
-                        "shutdown not complete after {limit_ms} ms (CSTS.SHST); going on"
-                    ));
-                }
+            if frozen.is_some() {
+                hardware.keep_frozen(frozen);
+            }
+            if what == Pause::Sleep && !hardware.registers().shut_down(limit_ms) {
+                self.say(format_args!(
+                    "shutdown not complete after {limit_ms} ms (CSTS.SHST); going on"
+                ));
             }
             if hardware.halt(Blame::Others).is_none() {
                 // The reset that follows finds out what can be done about it.
                 self.say(format_args!("cannot be stopped"));
             }
         }
+        Ok(())
     }
 
-    /// Ends a pause: has the controller reset, for `cause`. May sleep.
+    /// True if there is a pause.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.resets.lock().paused != 0
+    }
+
+    /// Ends a pause: has the controller reset for `cause`, if it was the last one. May sleep.
     pub(crate) fn go_on(self: &Arc<Self>, cause: Cause) {
         let mut resets = self.resets.lock();
-        if !core::mem::take(&mut resets.paused) || self.state.get() != State::Resetting {
+        let Some(left) = resets.paused.checked_sub(1) else {
+            return;
+        };
+        resets.paused = left;
+        if left != 0 || !matches!(self.state.get(), State::Resetting | State::Connecting) {
             return;
         }
         resets.cause = cause;
         self.say(format_args!("resetting: {cause}"));
         self.globals.work.enqueue::<_, RESET>(self.clone());
+    }
+
+    /// Takes back a pause that did not come about.
+    fn unpause(self: &Arc<Self>) {
+        let mut resets = self.resets.lock();
+        resets.paused = resets.paused.saturating_sub(1);
     }
 }

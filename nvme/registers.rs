@@ -122,6 +122,11 @@ impl Registers {
         Csts::from_bits(self.bar.read32(regs::CSTS))
     }
 
+    /// True if it is the controller that answers: CAP never changes.
+    pub(crate) fn answer(&self) -> bool {
+        self.bar.read64(regs::CAP) == self.cap.bits() && !self.csts().is_gone()
+    }
+
     fn cc(&self) -> Cc {
         Cc::from_bits(self.bar.read32(regs::CC))
     }

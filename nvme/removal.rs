@@ -46,7 +46,7 @@ impl WorkItem<HALT> for Controller {
         if let Some(hardware) = &mut *this.hardware.lock() {
             // By now it may have come up all the same.
             if this.state.get() == State::Connecting {
-                // If it cannot be stopped, whoever brings it up finds out.
+                // If it cannot be stopped the command is not ended; nobody can end it.
                 let _ = hardware.halt(Blame::Others);
             }
         }
@@ -86,10 +86,14 @@ impl Controller {
             self.bury(BlkStatus::Offline);
         }
         self.wait_for_reset();
-        // It is live, or coming up for the first time in vain, or dead. If not, it was
-        // paused, and nobody will have it go on.
-        if self.state.change(State::Deleting) == Err(State::Resetting) {
+        if self.is_paused() {
+            // Nobody will have it go on.
             self.lose();
+        }
+        // It is live, or coming up for the first time in vain, or dead.
+        if self.state.change(State::Deleting) == Err(State::Dead) {
+            // What could not be taken back before can be now, perhaps.
+            self.bury(BlkStatus::Offline);
         }
     }
 

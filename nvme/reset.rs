@@ -98,8 +98,9 @@ impl Cause {
 pub(super) struct Resets {
     /// The device is to be given back: no reset begins any more.
     pub(super) closed: bool,
-    /// The controller is quiet for a while, and whoever made it so has it reset.
-    pub(super) paused: bool,
+    /// How many want the controller to be quiet for a while; the last one that does not any
+    /// more has it reset.
+    pub(super) paused: u32,
     pub(super) cause: Cause,
 }
 
@@ -108,7 +109,7 @@ impl Resets {
     pub(super) const fn new() -> Self {
         Self {
             closed: false,
-            paused: false,
+            paused: 0,
             cause: Cause::User,
         }
     }
@@ -150,9 +151,15 @@ impl fmt::Display for Failure {
 }
 
 impl Failure {
-    /// The controller is there and does something, but takes its time.
+    /// The controller is there and does something, but takes its time; or memory is short.
     fn is_slowness(&self) -> bool {
-        matches!(self, Self::Command(_, AdminError::Kernel(_)))
+        match self {
+            // The last is what commands get once the time of one was over.
+            Self::Command(_, AdminError::Kernel(error)) | Self::Kernel(error) => {
+                [ETIMEDOUT, ENOMEM, ENODEV].contains(error)
+            }
+            _ => false,
+        }
     }
 
     /// Another attempt cannot end otherwise.
@@ -205,15 +212,20 @@ impl Controller {
                 }
                 return;
             }
+            if self.resets.lock().paused != 0 {
+                // Who paused it has it reset afterwards, and waits until nobody else does.
+                return;
+            }
             blame = Blame::Others;
             pause_ms = next.unwrap_or(pause_ms);
             self.say(format_args!(
                 "reset failed: {failure}; next attempt in {pause_ms} ms"
             ));
             sleep_unless(pause_ms, || {
-                self.state.get() == State::Dead || self.resets.lock().closed
+                let resets = self.resets.lock();
+                self.state.get() == State::Dead || resets.closed || resets.paused != 0
             });
-            if self.state.get() == State::Dead {
+            if self.state.get() == State::Dead || self.resets.lock().paused != 0 {
                 return;
             }
         }
@@ -230,7 +242,7 @@ impl Controller {
         if resets.closed {
             return Err(ENODEV);
         }
-        if resets.paused {
+        if resets.paused != 0 {
             return Err(EBUSY);
         }
         match self.state.change(State::Resetting) {
@@ -249,14 +261,25 @@ impl Controller {
     ///
     /// # Errors
     ///
-    /// Those of [`Self::request_reset`], and `EIO` if it was in vain.
+    /// Those of [`Self::request_reset`]; `EIO` if it was in vain, and `ETIMEDOUT` if it takes
+    /// longer than two minutes, and goes on.
     pub(crate) fn reset_now(self: &Arc<Self>) -> Result {
         self.request_reset(Cause::User)?;
-        self.wait_for_reset();
-        match self.state.get() {
-            State::Live | State::Resetting => Ok(()),
-            _ => Err(EIO),
+        if !self.wait_until_up(120_000) {
+            return Err(ETIMEDOUT);
         }
+        match self.state.get() {
+            State::Dead => Err(EIO),
+            _ => Ok(()),
+        }
+    }
+
+    /// Waits until the controller is neither being reset nor brought up, `limit_ms`
+    /// milliseconds at most. Returns true if it is not. May sleep.
+    pub(crate) fn wait_until_up(&self, limit_ms: u32) -> bool {
+        sleep_unless(limit_ms, || {
+            !matches!(self.state.get(), State::Resetting | State::Connecting)
+        })
     }
 
     /// Waits until no reset is under way any more. May sleep as long as one takes.

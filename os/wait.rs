@@ -29,10 +29,10 @@ pub(crate) fn poll_until<R>(limit_ms: u32, mut f: impl FnMut() -> Option<R>) -> 
     }
 }
 
-/// Sleeps for `limit_ms` milliseconds, or until `f` says true, which is asked twenty
+/// Sleeps for `limit_ms` milliseconds, or until `f` says true, which is asked a hundred
 /// times a second. Returns true if it did.
 pub(crate) fn sleep_unless(limit_ms: u32, mut f: impl FnMut() -> bool) -> bool {
-    const PAUSE_MS: u32 = 50;
+    const PAUSE_MS: u32 = 10;
     let mut left = limit_ms;
     while !f() {
         if left == 0 {

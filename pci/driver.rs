@@ -70,12 +70,20 @@ pub(crate) trait Driver: Sized + 'static {
     /// works again. May sleep.
     fn link_error(data: &Self::Data, error: LinkError);
 
+    /// The link was reset; the configuration of the function is restored after this. The
+    /// device must be quiet then. May sleep.
+    fn link_reset(data: &Self::Data);
+
     /// The link works again, after an error. May sleep.
     fn link_recovered(data: &Self::Data);
 
     /// The system goes to sleep: the device must be quiet when this returns, and may lose
     /// its power. May sleep.
-    fn suspend(data: &Self::Data);
+    ///
+    /// # Errors
+    ///
+    /// The system does not go to sleep.
+    fn suspend(data: &Self::Data) -> Result;
 
     /// The system wakes up. May sleep.
     fn resume(data: &Self::Data);

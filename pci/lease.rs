@@ -135,21 +135,27 @@ impl Lease {
         unsafe { bindings::pci_set_master(self.as_raw()) };
     }
 
-    /// Lets the host reach the device's registers, and the device memory, whoever has
-    /// forbidden it. May sleep.
-    pub(crate) fn restore_access(&self) {
-        let place = bindings::PCI_COMMAND as i32; // CAST: a small constant.
-        let mut command = 0;
-        // SAFETY: the function is live, and ours; `command` is valid for writes.
-        unsafe {
-            bindings::pci_read_config_word(self.as_raw(), place, &mut command);
-            // CAST: a bit of 16.
-            let wanted = command | bindings::PCI_COMMAND_MEMORY as u16;
-            if wanted != command {
-                bindings::pci_write_config_word(self.as_raw(), place, wanted);
-            }
-            bindings::pci_set_master(self.as_raw());
+    /// Lets the host reach the device's registers, whoever has forbidden it. May sleep.
+    pub(crate) fn restore_registers(&self) {
+        let command = self.command();
+        // CAST: a bit of 16.
+        let wanted = command | bindings::PCI_COMMAND_MEMORY as u16;
+        if wanted != command {
+            // CAST: a small constant.
+            let place = bindings::PCI_COMMAND as i32;
+            // SAFETY: the function is live, and ours.
+            unsafe { bindings::pci_write_config_word(self.as_raw(), place, wanted) };
         }
+    }
+
+    /// The command register; all ones if the device is gone.
+    fn command(&self) -> u16 {
+        let mut command = u16::MAX;
+        // CAST: a small constant.
+        let place = bindings::PCI_COMMAND as i32;
+        // SAFETY: the function is live, and ours; `command` is valid for writes.
+        unsafe { bindings::pci_read_config_word(self.as_raw(), place, &mut command) };
+        command
     }
 
     /// Forbids the device to reach memory, waits for transactions under way (a bounded
@@ -157,8 +163,11 @@ impl Lease {
     ///
     /// Returns true if the device can no longer reach memory. May sleep.
     pub(crate) fn clear_master(&self) -> bool {
-        let mut command = u16::MAX;
-        // SAFETY: the function is live, and ours; `command` is valid for writes.
+        if self.command() == u16::MAX {
+            // It is gone, and reaches nothing.
+            return true;
+        }
+        // SAFETY: the function is live, and ours.
         unsafe {
             bindings::pci_clear_master(self.as_raw());
             if !bindings::rnvme_wait_for_pending_transaction(self.as_raw()) {
@@ -168,14 +177,8 @@ impl Lease {
                     "transactions of the device are still pending\n"
                 );
             }
-            bindings::pci_read_config_word(
-                self.as_raw(),
-                // CAST: small constants.
-                bindings::PCI_COMMAND as i32,
-                &mut command,
-            );
         }
-        // A device that is gone reads as all ones, and reaches nothing.
+        let command = self.command();
         command == u16::MAX || u32::from(command) & bindings::PCI_COMMAND_MASTER == 0
     }
 }

@@ -41,10 +41,10 @@ impl<T: Driver> PowerOps<T> {
         // SAFETY: by this function's requirements `dev` lies in a `pci_dev`.
         let pdev = unsafe { kernel::container_of!(dev, bindings::pci_dev, dev) };
         // SAFETY: by this function's requirements.
-        if let Some(data) = unsafe { data_of::<T>(pdev) } {
-            T::suspend(data);
+        match unsafe { data_of::<T>(pdev) }.map_or(Ok(()), T::suspend) {
+            Ok(()) => 0,
+            Err(error) => error.to_errno(),
         }
-        0
     }
 
     /// # Safety

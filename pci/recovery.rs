@@ -72,6 +72,10 @@ impl<T: Driver> Handlers<T> {
     ///
     /// As for `error_detected`.
     unsafe extern "C" fn slot_reset(pdev: *mut bindings::pci_dev) -> bindings::pci_ers_result_t {
+        // SAFETY: by this function's requirements.
+        if let Some(data) = unsafe { data_of::<T>(pdev) } {
+            T::link_reset(data);
+        }
         // SAFETY: live by this function's requirements. The PCI core saved the state when
         // it found the function.
         unsafe { bindings::pci_restore_state(pdev) };

@@ -138,10 +138,10 @@ def test_nothing_ends_before_the_controller_is_stopped(vm: Vm) -> None:
         with brake.stalled(vm):
             before = len(traced(vm))
             answers = json.loads(vm.run(f"python3 /run/witness.py {DISK} /dev/vda 16", 60).out)
-        # One may have been let through.
-        failed = [answer for answer in answers if answer["errno"] != 0]
-        assert len(failed) >= len(answers) - 1
-        assert {answer["errno"] for answer in failed} == {errno.ETIMEDOUT}
+        assert {answer["errno"] for answer in answers} <= {0, errno.EIO, errno.ETIMEDOUT}
+        # QEMU may let some through when it aborts one, which then has a completion: EIO.
+        failed = [answer for answer in answers if answer["errno"] == errno.ETIMEDOUT]
+        assert failed, f"nothing was taken back: {answers}"
         # Once for the Abort, once for the reset.
         assert max(answer["seconds"] for answer in failed) < 2 * _NOTICED * vm.scale + 5
         events = traced(vm)[before:]
