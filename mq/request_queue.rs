@@ -134,6 +134,11 @@ impl<T: Operations> OwnedRequestQueue<T> {
             set,
         })
     }
+
+    /// The tag set that it was made on.
+    pub(crate) fn set(&self) -> &TagSet<T> {
+        &self.set
+    }
 }
 
 impl<T: Operations> Deref for OwnedRequestQueue<T> {

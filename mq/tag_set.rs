@@ -164,7 +164,7 @@ impl<T: Operations> TagSet<T> {
     pub(crate) fn queue_ref(self: &Arc<Self>, index: usize) -> Option<QueueRef<T>> {
         Some(QueueRef {
             queue: NonNull::from(self.queue(index)?),
-            _set: self.clone(),
+            set: self.clone(),
         })
     }
 
@@ -277,16 +277,23 @@ where
 ///
 /// # Invariants
 ///
-/// `queue` belongs to `_set`.
+/// `queue` belongs to `set`.
 pub(crate) struct QueueRef<T: Operations> {
     queue: NonNull<Queue<T>>,
-    _set: Arc<TagSet<T>>,
+    set: Arc<TagSet<T>>,
 }
 
 // SAFETY: as good as a reference to the tag set, which is `Send` and `Sync`.
 unsafe impl<T: Operations> Send for QueueRef<T> {}
 // SAFETY: as above.
 unsafe impl<T: Operations> Sync for QueueRef<T> {}
+
+impl<T: Operations> QueueRef<T> {
+    /// The tag set that owns the queue.
+    pub(crate) fn set(&self) -> &TagSet<T> {
+        &self.set
+    }
+}
 
 impl<T: Operations> Deref for QueueRef<T> {
     type Target = Queue<T>;

@@ -8,9 +8,11 @@
 use super::{
     command_data::CommandData,
     controller::Controller,
+    events::EventRequests,
     hardware::IoQueueMemory,
     io::map_if_any,
     queue::{
+        bogus,
         submit_one,
         NvmeOperations,
         Prepared,
@@ -49,6 +51,7 @@ use crate::{
         BlkStatus,
         Cid,
         Completed,
+        Completion as _,
         DataDirection,
         Expired,
         HwCtx,
@@ -58,6 +61,7 @@ use crate::{
         PassthroughConfig,
         Queue,
         QueueLimits,
+        QueueRef,
         Refused,
         TagSet,
         TimeoutAction, //
@@ -101,11 +105,20 @@ impl AsMut<CommandData> for AdminData {
     }
 }
 
-impl NvmeOperations for AdminQueue {}
+impl NvmeOperations for AdminQueue {
+    fn stray(queue: &QueueRef<Self>, entry: &Entry<'_>) {
+        let events = queue.set().data();
+        if events.table.answer(entry.cid(), entry.completion()) {
+            events.owner.events_soon();
+        } else {
+            bogus(queue, entry.cid());
+        }
+    }
+}
 
 #[vtable]
 impl mq::Operations for AdminQueue {
-    type TagSetData = ();
+    type TagSetData = EventRequests;
     type Queue = QueuePair;
     type HwCtxData = ();
     type QueueData = AdminOwner;
@@ -175,7 +188,7 @@ impl mq::Operations for AdminQueue {
     }
 
     fn init_hctx(
-        _set: &(),
+        _events: &EventRequests,
         _queue: &Queue<Self>,
         _owner: &AdminOwner,
         _numa_node: i32,
@@ -184,7 +197,7 @@ impl mq::Operations for AdminQueue {
     }
 
     fn init_request(
-        _set: &(),
+        _events: &EventRequests,
         _queue: Option<&Queue<Self>>,
         _numa_node: i32,
     ) -> impl PinInit<AdminData, Error> {
@@ -303,6 +316,25 @@ impl Admin {
         });
         request.execute_nowait(who);
         Ok(())
+    }
+
+    /// The Asynchronous Event Requests of the queue.
+    pub(super) fn events(&self) -> &EventRequests {
+        self.queue.set().data()
+    }
+
+    /// Sends Asynchronous Event Requests, until the first `limit` places have one or an answer.
+    /// Nothing is sent to a queue that is closed. Does not sleep.
+    pub(super) fn send_event_requests(&self, limit: usize) {
+        let Some(queue) = self.queue.set().queue(0) else {
+            return;
+        };
+        let table = &self.events().table;
+        let mut submitter = Submitter::new(queue);
+        for _ in 0..limit {
+            submitter.submit_bare(&admin::async_event_request(), || table.send(limit));
+        }
+        submitter.commit();
     }
 
     /// Sends a command of a user, with `len` bytes at `address`.

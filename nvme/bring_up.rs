@@ -41,7 +41,7 @@ const MAX_COUNTED_NAMESPACES: u32 = 1024;
 impl Controller {
     /// Goes from nothing to a node and its disks. May sleep.
     pub(super) fn bring_up(self: &Arc<Self>, lease: Lease, registers: Arc<Registers>) -> Result {
-        let hardware = Hardware::new(lease.clone(), registers, self.instance.number())?;
+        let hardware = Hardware::new(lease.clone(), registers, self.clone())?;
         let admin = hardware.admin(self.clone())?;
         *self.admin.lock() = Some(admin.clone());
         *self.hardware.lock() = Some(hardware);
@@ -72,6 +72,7 @@ impl Controller {
         if has_io {
             self.scan(&admin);
         }
+        self.watch();
         Ok(())
     }
 

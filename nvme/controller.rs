@@ -11,6 +11,7 @@ use super::{
         AbortsUnderWay, //
     },
     admin::Admin,
+    events::Events,
     hardware::Hardware,
     io::IoQueues,
     registers::Registers,
@@ -58,6 +59,9 @@ pub(super) const RESET: u64 = 0;
 /// The work item that stops one.
 pub(super) const HALT: u64 = 1;
 
+/// The work item that deals with asynchronous events.
+pub(super) const EVENTS: u64 = 2;
+
 /// The longest pause before a retry: a device may ask for two hours.
 const MAX_RETRY_DELAY_MS: u32 = 5000;
 
@@ -95,6 +99,11 @@ pub(crate) struct Controller {
     /// Stops it, for somebody who cannot, or who waits for a command himself.
     #[pin]
     pub(super) halt: Work<Controller, HALT>,
+    #[pin]
+    pub(super) events: Mutex<Events>,
+    /// Asks for events, and deals with them.
+    #[pin]
+    pub(super) event_work: Work<Controller, EVENTS>,
 }
 
 impl Controller {
@@ -131,6 +140,8 @@ impl Controller {
                 aborts: AbortsUnderWay::new(),
                 reset <- new_work!("rnvme::reset"),
                 halt <- new_work!("rnvme::halt"),
+                events <- new_mutex!(Events::new()),
+                event_work <- new_work!("rnvme::events"),
             }),
             GFP_KERNEL,
         )?;

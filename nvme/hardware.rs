@@ -8,6 +8,11 @@ use super::{
         AdminQueue, //
     },
     controller::Controller,
+    event_table::{
+        self,
+        EventTable, //
+    },
+    events::EventRequests,
     io::{
         taken_back,
         IoQueues,
@@ -64,12 +69,12 @@ use kernel::{
     sync::Arc, //
 };
 
-/// Entries of the admin queue, if the controller allows as many.
-const ADMIN_ENTRIES: u32 = 32;
+/// Entries of the admin queue, if the controller allows as many: a page of them. One fewer can
+/// be outstanding.
+const ADMIN_ENTRIES: u32 = event_table::MAX_ENTRIES;
 
-/// One fewer than the entries can be outstanding, and one of them is kept for an
-/// asynchronous event request.
-const ADMIN_KEPT: u32 = 2;
+/// One in so many entries has no tag, but is for an Asynchronous Event Request.
+const ADMIN_PER_EVENT: u32 = 4;
 
 /// Tags of the admin queue that are kept for Abort commands, if it has many more.
 const ADMIN_RESERVED: u32 = 2;
@@ -138,7 +143,12 @@ impl fmt::Display for TakenBackCount {
 impl Hardware {
     /// Resets the controller, and brings it up with an admin queue. May sleep, twice
     /// CAP.TO at most.
-    pub(crate) fn new(lease: Lease, registers: Arc<Registers>, instance: u32) -> Result<Self> {
+    pub(crate) fn new(
+        lease: Lease,
+        registers: Arc<Registers>,
+        controller: Arc<Controller>,
+    ) -> Result<Self> {
+        let instance = controller.number();
         // A controller that somebody left running still knows his queues.
         let stopped = registers
             .disable()
@@ -152,7 +162,9 @@ impl Hardware {
             .inspect_err(|error| complain(&lease, "cannot use", error))?;
         let size = QueueSize::new(ADMIN_ENTRIES.min(max.entries())).ok_or(EINVAL)?;
         let pair = QueuePair::new(&lease, &registers, instance, QueueId::ADMIN, size)?;
-        let depth = size.entries().saturating_sub(ADMIN_KEPT).max(1);
+        // CAST: `MAX`.
+        let events = (size.entries() / ADMIN_PER_EVENT).min(event_table::MAX as u32);
+        let depth = size.entries().saturating_sub(1).saturating_sub(events);
         let admin_set = TagSet::new(
             TagSetConfig {
                 reserved_tags: if depth > 2 * ADMIN_RESERVED {
@@ -166,7 +178,12 @@ impl Hardware {
                 ..TagSetConfig::new(depth)
             },
             [Ok(pair)],
-            (),
+            EventRequests {
+                table: EventTable::new(),
+                // CAST: widening.
+                places: events as usize,
+                owner: controller,
+            },
         )?;
         let queue = admin_set.queue_ref(0).ok_or(EINVAL)?;
         let head = registers.completion_head(QueueId::ADMIN)?;
@@ -454,6 +471,7 @@ impl Hardware {
                 });
             });
         }
+        self.admin_set.data().table.forget(&stopped);
         self.admin_set.wait_completed();
         if let Some(set) = &self.io_set {
             set.wait_completed();

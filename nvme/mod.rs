@@ -19,6 +19,8 @@
 //! | [`command_data`] | what a request carries privately |
 //! | [`io`] | the data path |
 //! | [`abort`] | commands that are asked back |
+//! | [`events`] | asynchronous events |
+//! | [`event_table`] | the requests for them, pure |
 //! | [`admin`] | the admin queue and its commands |
 //! | [`hardware`] | what is acquired of the device, and taken back |
 //! | [`namespace`] | namespaces as disks |
@@ -33,6 +35,8 @@ pub(crate) mod command_data;
 pub(crate) mod controller;
 pub(crate) mod cursor;
 pub(crate) mod driver;
+mod event_table;
+mod events;
 pub(crate) mod hardware;
 pub(crate) mod io;
 pub(crate) mod ioctl;

@@ -147,6 +147,11 @@ pub(crate) trait NvmeOperations:
     Completion<'a> = Entry<'a>,
 >
 {
+    /// Takes a completion that names no request. Hard interrupt context.
+    #[cold]
+    fn stray(queue: &QueueRef<Self>, entry: &Entry<'_>) {
+        bogus(queue, entry.cid());
+    }
 }
 
 impl<T: NvmeOperations> StopProof<T> for DmaStopped {
@@ -205,6 +210,18 @@ impl<'q, T: NvmeOperations> Submitter<'q, T> {
         let sqe = Sqe::from_command(&command, cid.bits(), prps);
         self.submission.ring.write(sqe);
         Ok(())
+    }
+
+    /// Writes a command without data that is no request, if the queue is open and `cid` has an
+    /// identifier for it. The ring has to have a place for it that no tag stands for.
+    pub(crate) fn submit_bare(&mut self, command: &Command, cid: impl FnOnce() -> Option<Cid>) {
+        if !self.submission.open {
+            return;
+        }
+        if let Some(cid) = cid() {
+            let sqe = Sqe::from_command(command, cid.bits(), Prps::NONE);
+            self.submission.ring.write(sqe);
+        }
     }
 
     /// Tells the device of all that was submitted.
@@ -293,7 +310,7 @@ impl<T: NvmeOperations> Completer<T> {
                     }
                     rq.complete_batched(batch, !entry.status().is_success());
                 }
-                None => bogus(&self.queue, entry.cid()),
+                None => T::stray(&self.queue, &entry),
             }
         }
         found
@@ -319,7 +336,7 @@ impl<T: NvmeOperations> IrqHandler for Completer<T> {
 
 /// A completion names no request that the device has.
 #[cold]
-fn bogus<T: NvmeOperations>(queue: &Queue<T>, cid: Cid) {
+pub(crate) fn bogus<T: NvmeOperations>(queue: &Queue<T>, cid: Cid) {
     let before = queue.bogus.fetch_add(1, Ordering::Relaxed);
     if crate::os::log::may_print() {
         pr_warn!(

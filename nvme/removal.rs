@@ -7,6 +7,7 @@
 use super::{
     controller::{
         Controller,
+        EVENTS,
         HALT, //
     },
     hardware::{
@@ -65,6 +66,8 @@ impl Controller {
         self.shut_down(true);
         let admin = self.admin.lock().take();
         drop(admin);
+        // The device interrupts no more, so nobody has them run again.
+        work::cancel_sync::<_, EVENTS>(self);
         work::cancel_sync::<_, HALT>(self);
         let hardware = self.hardware.lock().take();
         drop(hardware);

@@ -70,6 +70,8 @@ pub(crate) enum Cause {
     LinkError,
     /// The system woke up.
     Resume,
+    /// It reports an internal error that does not pass.
+    Event,
 }
 
 impl fmt::Display for Cause {
@@ -81,6 +83,7 @@ impl fmt::Display for Cause {
             Self::FunctionReset => "the function was reset",
             Self::LinkError => "the link was reset after an error",
             Self::Resume => "the system woke up",
+            Self::Event => "the controller reports a persistent internal error",
         })
     }
 }
@@ -89,7 +92,7 @@ impl Cause {
     fn blame(self) -> Blame {
         match self {
             Self::User | Self::FunctionReset | Self::LinkError | Self::Resume => Blame::Others,
-            Self::TimeOut | Self::Fatal => Blame::Commands,
+            Self::TimeOut | Self::Fatal | Self::Event => Blame::Commands,
         }
     }
 }
@@ -397,6 +400,7 @@ impl Controller {
             hw.let_go();
             Ok(())
         })?;
+        self.watch();
         Ok(())
     }
 

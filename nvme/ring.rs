@@ -34,9 +34,8 @@ use zerocopy::FromZeros;
 
 /// A submission queue: the host writes at its tail.
 ///
-/// It cannot be overrun: there is one tag fewer than entries, and who writes an
-/// entry holds a tag.
-///
+/// It cannot be overrun: there is at least one tag fewer than entries, and who writes an
+/// entry holds a tag, or one of the places for event requests that are left besides.
 pub(crate) struct SubmissionRing {
     entries: Coherent<Sqe>,
     /// Where the next entry goes.

@@ -25,6 +25,8 @@ pub(crate) struct Globals {
     pub(crate) work: WorkQueue,
     /// Where work runs that an item of `work` may wait for.
     pub(crate) urgent: WorkQueue,
+    /// Where work runs that may wait for items of the others.
+    pub(crate) slow: WorkQueue,
 }
 
 global_lock! {
@@ -51,6 +53,7 @@ impl Owner {
                 region: Region::new(name)?,
                 work: WorkQueue::new(name)?,
                 urgent: WorkQueue::new(name)?,
+                slow: WorkQueue::new(name)?,
             },
             GFP_KERNEL,
         )?;

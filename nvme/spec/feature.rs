@@ -121,6 +121,8 @@ pub(crate) const fn write_cache_enabled(dword: u32) -> bool {
 pub(crate) struct AsyncEvents(pub(crate) u32);
 
 impl AsyncEvents {
+    /// Bits 4:0: all SMART warnings of a drive without a persistent memory region.
+    pub(crate) const SMART: Self = Self(0x1f);
     /// Bit 8: namespace attributes have changed.
     pub(crate) const NAMESPACE_ATTRIBUTES: Self = Self(1 << 8);
     /// Bit 9: firmware activation starts.

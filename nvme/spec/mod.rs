@@ -16,6 +16,7 @@
 //! | [`regs`], [`cap`], [`cc`], [`csts`], [`cmb`] | controller properties, doorbells | Base 3.1.3; NVMe over PCIe Transport 3.1.2 |
 //! | [`ids`] | numbers of queues and namespaces | Base 3.2.1.2, 3.3 |
 //! | [`opcode`], [`feature`], [`log`] | code points, features, log pages | Base 5, 5.16, 5.27; NVM 3 |
+//! | [`event`] | asynchronous events | Base 5.2.1 |
 //! | [`command`], [`sqe`] | a command before and after it has memory and an identifier | Base 3.3.3.1 |
 //! | [`admin`], [`io`] | constructors of commands | Base 5, 7; NVM 3 |
 //! | [`completion`], [`status`], [`status_code`] | completion queue entries, status | Base 3.3.3.2 |
@@ -64,6 +65,7 @@ pub(crate) mod cmb;
 pub(crate) mod command;
 pub(crate) mod completion;
 pub(crate) mod csts;
+pub(crate) mod event;
 pub(crate) mod feature;
 pub(crate) mod identify;
 pub(crate) mod identify_ctrl;

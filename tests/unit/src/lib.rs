@@ -168,6 +168,8 @@ pub(crate) mod nvme {
     pub(crate) mod command_data;
     pub(crate) mod cursor;
     #[cfg(test)]
+    pub(crate) mod event_table;
+    #[cfg(test)]
     pub(crate) mod registers;
     #[cfg(test)]
     pub(crate) mod ring;

@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Asynchronous events: asking for them, and what is done about each.
+//!
+//! NVM Express Base Specification 2.0c, 5.2 and 5.27.1.8.
+//!
+//! A work item does all of it. The interrupt handler only keeps what the controller answered in
+//! an [`EventTable`], and has the item run.
+
+use super::{
+    admin::{
+        Admin,
+        AdminError, //
+    },
+    controller::{
+        Controller,
+        EVENTS, //
+    },
+    event_table::EventTable,
+    reset::Cause,
+    spec::{
+        admin,
+        event::{
+            AsyncEvent,
+            EventType, //
+        },
+        feature::{
+            AsyncEvents,
+            FeatureId, //
+        },
+        identify_ctrl::IdentifyCtrl,
+        ids::Nsid, //
+    },
+    state::State, //
+};
+use crate::os::{
+    log,
+    wait::sleep_unless, //
+};
+use kernel::{
+    impl_has_work,
+    prelude::*,
+    str::CString,
+    sync::Arc,
+    workqueue::WorkItem, //
+};
+
+/// How long it waits after events before it asks for more, in milliseconds: a controller that
+/// has something to say all the time shall not keep a CPU busy.
+const PAUSE_MS: u32 = 100;
+
+/// After so many failures in a row it does not try any more to have events reported: each may
+/// have cost a reset, after which it would try again.
+const MAX_FAILURES: u32 = 2;
+
+/// What is reported. The SMART warnings need no support; the others those that OAES has.
+const WANTED: AsyncEvents = AsyncEvents::SMART;
+
+/// The Asynchronous Event Requests of an admin queue, and who is told of their answers.
+pub(crate) struct EventRequests {
+    pub(super) table: EventTable,
+    /// How many the queue has places for.
+    pub(super) places: usize,
+    /// Whose they are. [`Controller::give_back`] cuts the circle.
+    pub(super) owner: Arc<Controller>,
+}
+
+/// Where the asking for events stands.
+pub(super) struct Events {
+    /// The controller was brought up, and was not told yet which events to report.
+    anew: bool,
+    /// How many requests to have outstanding.
+    limit: usize,
+    /// How often it was tried in vain in a row.
+    failures: u32,
+}
+
+impl Events {
+    /// None was asked for yet.
+    pub(super) const fn new() -> Self {
+        Self {
+            anew: false,
+            limit: 0,
+            failures: 0,
+        }
+    }
+}
+
+impl_has_work! {
+    impl HasWork<Self, EVENTS> for Controller { self.event_work }
+}
+
+impl WorkItem<EVENTS> for Controller {
+    type Pointer = Arc<Controller>;
+
+    fn run(this: Arc<Controller>) {
+        // Who makes it live again has this run again.
+        if this.state.get() == State::Live {
+            if let Ok(admin) = this.admin() {
+                this.handle_events(&admin);
+            }
+        }
+    }
+}
+
+impl Controller {
+    /// Has events reported by a controller that has just become live. Any context that may
+    /// sleep.
+    pub(super) fn watch(self: &Arc<Self>) {
+        self.events.lock().anew = true;
+        self.events_soon();
+    }
+
+    /// Has the work item look for answers. Any context.
+    pub(super) fn events_soon(self: &Arc<Self>) {
+        self.globals.slow.enqueue::<_, EVENTS>(self.clone());
+    }
+
+    fn handle_events(self: &Arc<Self>, admin: &Admin) {
+        let anew = core::mem::take(&mut self.events.lock().anew);
+        if anew && !self.configure_events(admin) {
+            return;
+        }
+        let mut found = false;
+        // Each place has one answer at most, and gets no new command meanwhile.
+        while let Some(answer) = admin.events().table.take() {
+            found = true;
+            if answer.status.is_success() {
+                self.event(admin, AsyncEvent::from_dword(answer.dw0()));
+                continue;
+            }
+            // More of them would be refused as well.
+            let mut events = self.events.lock();
+            events.limit = events.limit.saturating_sub(1);
+            self.say(format_args!(
+                "Asynchronous Event Request failed: {}; going on with {} of them",
+                answer.status, events.limit
+            ));
+        }
+        if found {
+            sleep_unless(PAUSE_MS, || self.state.get() != State::Live);
+        }
+        let limit = self.events.lock().limit;
+        admin.send_event_requests(limit);
+    }
+
+    /// Tells the controller which events to report. Returns false if there are to be no
+    /// requests now.
+    fn configure_events(&self, admin: &Admin) -> bool {
+        let Some(identity) = self.identify() else {
+            return false;
+        };
+        if self.events.lock().failures >= MAX_FAILURES {
+            return false;
+        }
+        let what = "Set Features, Asynchronous Event Configuration";
+        let wanted = WANTED.supported_by(identity.oaes.get());
+        let command = admin::set_features(FeatureId::ASYNC_EVENTS, Nsid::NONE, wanted.0);
+        match admin.execute(command) {
+            Ok(_) => {}
+            // It may report what it reports by default.
+            Err(error @ AdminError::Status(_)) => self.complain(what, &error),
+            Err(error @ AdminError::Kernel(_)) => {
+                if self.state.get() == State::Live {
+                    self.complain(what, &error);
+                } else if self.resets.lock().cause == Cause::TimeOut {
+                    self.blame_configuration();
+                }
+                return false;
+            }
+        }
+        let mut events = self.events.lock();
+        events.failures = 0;
+        events.limit = admin.events().places.min(event_limit(identity));
+        true
+    }
+
+    /// The controller is being reset, perhaps since it did not answer to this.
+    fn blame_configuration(&self) {
+        let mut events = self.events.lock();
+        events.failures = events.failures.saturating_add(1);
+        if events.failures == MAX_FAILURES {
+            self.say(format_args!(
+                "Set Features, Asynchronous Event Configuration is not answered: goes on without \
+                 events"
+            ));
+        }
+    }
+
+    /// Something has happened.
+    fn event(self: &Arc<Self>, admin: &Admin, event: AsyncEvent) {
+        // Reading its log page is also what has the controller report events of this type again.
+        match event.kind() {
+            EventType::ERROR => match admin.query(admin::get_error_log::<1>()) {
+                Ok(log) => {
+                    let [entry] = &*log;
+                    self.say_event(
+                        event,
+                        format_args!(
+                            "error {}, queue {:#x}, command {:#06x}, namespace {:#x}: {}",
+                            entry.error_count.get(),
+                            entry.sqid.get(),
+                            entry.cid.get(),
+                            entry.nsid.get(),
+                            entry.status()
+                        ),
+                    );
+                }
+                Err(error) => self.say_event(event, format_args!("Get Log Page failed: {error}")),
+            },
+            EventType::SMART => match admin.query(admin::get_smart_log()) {
+                Ok(log) => self.say_event(
+                    event,
+                    format_args!(
+                        "critical warning {:#04x}, {} K, {} % spare ({} % is the least), {} % used",
+                        log.critical_warning,
+                        log.temperature.get(),
+                        log.available_spare,
+                        log.spare_threshold,
+                        log.percentage_used
+                    ),
+                ),
+                Err(error) => self.say_event(event, format_args!("Get Log Page failed: {error}")),
+            },
+            _ => self.say_event(event, format_args!("log page {} has more", event.log())),
+        }
+        self.tell(event);
+        if event.what() == AsyncEvent::PERSISTENT_ERROR {
+            // If one is under way, or it is dead or going: all the better.
+            let _ = self.request_reset(Cause::Event);
+        }
+    }
+
+    fn say_event(&self, event: AsyncEvent, more: core::fmt::Arguments<'_>) {
+        if log::may_print() {
+            self.say(format_args!("event: {event}: {more}"));
+        }
+    }
+
+    /// Tells user space, in the words of the C driver.
+    fn tell(&self, event: AsyncEvent) {
+        let Some(device) = self.device() else {
+            return;
+        };
+        let sent = CString::try_from_fmt(format_args!("NVME_AEN={:#010x}", event.bits()))
+            .map_err(|_| ENOMEM)
+            .and_then(|variable| device.notify(&variable));
+        if let Err(error) = sent {
+            if log::may_print() {
+                self.say(format_args!(
+                    "no message to user space about it: error {}",
+                    error.to_errno()
+                ));
+            }
+        }
+    }
+}
+
+/// How many requests the controller takes.
+fn event_limit(identity: &IdentifyCtrl) -> usize {
+    // CAST: 256 at most.
+    identity.async_event_limit() as usize
+}
