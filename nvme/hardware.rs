@@ -63,7 +63,6 @@ use crate::{
         Vectors, //
     },
 };
-use core::fmt;
 use kernel::{
     prelude::*,
     sync::Arc, //
@@ -117,27 +116,6 @@ pub(crate) enum Blame {
     Commands,
     /// Somebody else: they are sent again.
     Others,
-}
-
-/// How many commands were taken back.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct TakenBackCount(u32);
-
-impl TakenBackCount {
-    /// Adds those of another time.
-    pub(crate) fn add(&mut self, other: Self) {
-        self.0 = self.0.saturating_add(other.0);
-    }
-
-    fn one(&mut self) {
-        self.0 = self.0.saturating_add(1);
-    }
-}
-
-impl fmt::Display for TakenBackCount {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} commands were under way", self.0)
-    }
 }
 
 impl Hardware {
@@ -430,8 +408,8 @@ impl Hardware {
     }
 
     /// Keeps what was frozen until the requests are let go.
-    pub(crate) fn keep_frozen(&mut self, frozen: Option<KeptFrozen<IoQueues>>) {
-        self.held.frozen = frozen;
+    pub(crate) fn keep_frozen(&mut self, frozen: KeptFrozen<IoQueues>) {
+        self.held.frozen = Some(frozen);
     }
 
     /// Lets the requests go that were held, to the controller if the queues are open. May
@@ -441,24 +419,23 @@ impl Hardware {
     }
 
     /// Stops the controller and takes back what it has, but keeps the queues, to be
-    /// started again: I/O is sent again
-    /// later, if that is worth while, and admin commands end with an error. Returns how
-    /// many commands these were. May sleep.
+    /// started again: I/O is sent again later, if that is worth while, and admin commands
+    /// end with an error. Returns how many commands these were. May sleep.
     ///
     /// Returns `None` if the device could not be stopped; then nothing ended, as it may
     /// still write to the memory of each.
-    pub(crate) fn halt(&mut self, blame: Blame) -> Option<TakenBackCount> {
+    pub(crate) fn halt(&mut self, blame: Blame) -> Option<u32> {
         self.running = false;
         close(&self.admin_set);
         if let Some(set) = &self.io_set {
             close(set);
         }
         let stopped = self.registers.stop(&self.lease)?;
-        let mut count = TakenBackCount::default();
+        let mut count = 0_u32;
         for irq in &self.io_irqs {
             irq.with_masked(|completer| {
                 completer.finish(&stopped, |rq| {
-                    count.one();
+                    count = count.wrapping_add(1);
                     taken_back(rq, blame);
                 });
             });
@@ -466,7 +443,7 @@ impl Hardware {
         if let Some(irq) = &self.admin_irq {
             irq.with_masked(|completer| {
                 completer.finish(&stopped, |rq| {
-                    count.one();
+                    count = count.wrapping_add(1);
                     rq.end(BlkStatus::Timeout);
                 });
             });
@@ -494,6 +471,7 @@ impl Hardware {
             irq.with_masked(|completer| completer.restart(&stopped));
         }
         let (Some(irq), Some(queue)) = (&self.admin_irq, self.admin_set.queue(0)) else {
+            // It was given back: there is nothing to start.
             return Err(ControllerError::Gone);
         };
         let acq = irq.with_masked(|completer| {

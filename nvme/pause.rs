@@ -4,10 +4,7 @@
 //! reset is what ends it.
 
 use super::{
-    controller::{
-        Controller,
-        RESET, //
-    },
+    controller::Controller,
     hardware::Blame,
     reset::Cause,
     state::State, //
@@ -76,13 +73,11 @@ impl Controller {
         }
         if let Some(hardware) = &mut *self.hardware.lock() {
             hardware.hold();
-            if frozen.is_some() {
+            if let Some(frozen) = frozen {
                 hardware.keep_frozen(frozen);
             }
-            if what == Pause::Sleep && !hardware.registers().shut_down(limit_ms) {
-                self.say(format_args!(
-                    "shutdown not complete after {limit_ms} ms (CSTS.SHST); going on"
-                ));
+            if what == Pause::Sleep {
+                self.announce_power_loss(hardware, limit_ms);
             }
             if hardware.halt(Blame::Others).is_none() {
                 // The reset that follows finds out what can be done about it.
@@ -107,13 +102,11 @@ impl Controller {
         if left != 0 || !matches!(self.state.get(), State::Resetting | State::Connecting) {
             return;
         }
-        resets.cause = cause;
-        self.say(format_args!("resetting: {cause}"));
-        self.globals.work.enqueue::<_, RESET>(self.clone());
+        self.begin_reset(&mut resets, cause);
     }
 
     /// Takes back a pause that did not come about.
-    fn unpause(self: &Arc<Self>) {
+    fn unpause(&self) {
         let mut resets = self.resets.lock();
         resets.paused = resets.paused.saturating_sub(1);
     }

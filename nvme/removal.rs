@@ -147,12 +147,18 @@ impl Controller {
         let limit_ms = self.shutdown_ms();
         if let Some(hardware) = &mut *self.hardware.lock() {
             hardware.quiet_down(limit_ms, fail);
-            if !hardware.registers().shut_down(limit_ms) {
-                self.say(format_args!(
-                    "shutdown not complete after {limit_ms} ms (CSTS.SHST); going on"
-                ));
-            }
+            self.announce_power_loss(hardware, limit_ms);
             self.stop_hardware(hardware, BlkStatus::Offline);
+        }
+    }
+
+    /// Tells the controller that power may go, and waits until it is prepared, `limit_ms`
+    /// milliseconds at most. May sleep.
+    pub(super) fn announce_power_loss(&self, hardware: &Hardware, limit_ms: u32) {
+        if !hardware.registers().shut_down(limit_ms) {
+            self.say(format_args!(
+                "shutdown not complete after {limit_ms} ms (CSTS.SHST); going on"
+            ));
         }
     }
 

@@ -15,10 +15,7 @@ use super::{
         Controller,
         RESET, //
     },
-    hardware::{
-        Blame,
-        TakenBackCount, //
-    },
+    hardware::Blame,
     registers::ControllerError,
     spec::{
         admin,
@@ -191,7 +188,7 @@ impl Controller {
     /// Attempt after attempt, until the controller is live or dead.
     fn reset(self: &Arc<Self>) {
         let start: Instant<Monotonic> = Instant::now();
-        let mut waiting = TakenBackCount::default();
+        let mut waiting = 0_u32;
         let mut pauses = PAUSES_MS.into_iter();
         let mut pause_ms = 0;
         let mut blame = self.resets.lock().cause.blame();
@@ -199,7 +196,7 @@ impl Controller {
             let failure = match self.reset_once(blame, &mut waiting) {
                 Ok(()) => {
                     self.say(format_args!(
-                        "reset done in {} ms; {waiting}",
+                        "reset done in {} ms; {waiting} commands were under way",
                         start.elapsed().as_millis(),
                     ));
                     return;
@@ -253,11 +250,16 @@ impl Controller {
             Err(State::Dead | State::Deleting) => return Err(ENODEV),
             Err(_) => return Err(EBUSY),
         }
+        self.begin_reset(&mut resets, cause);
+        Ok(())
+    }
+
+    /// Has a work item reset the controller, whose state says so already. Under the lock of
+    /// `resets`, so that who closes resets and then waits for this one finds it.
+    pub(super) fn begin_reset(self: &Arc<Self>, resets: &mut Resets, cause: Cause) {
         resets.cause = cause;
         self.say(format_args!("resetting: {cause}"));
-        // Under the lock, so that who closes resets and then waits for this one finds it.
         self.globals.work.enqueue::<_, RESET>(self.clone());
-        Ok(())
     }
 
     /// Resets the controller for a user, and waits for the end of it. May sleep.
@@ -359,19 +361,16 @@ impl Controller {
         }
     }
 
-    /// One attempt: from whatever state the controller is in to a live one.
-    fn reset_once(
-        self: &Arc<Self>,
-        blame: Blame,
-        waiting: &mut TakenBackCount,
-    ) -> Result<(), Failure> {
+    /// One attempt: from whatever state the controller is in to a live one. Adds to `waiting`
+    /// how many commands were taken back.
+    fn reset_once(self: &Arc<Self>, blame: Blame, waiting: &mut u32) -> Result<(), Failure> {
         let admin = self.admin()?;
         let count = self.with_hardware(|hw| {
             hw.hold();
             Ok(hw.io_queue_count())
         })?;
         let stopped = self.with_hardware(|hw| Ok(hw.halt(blame)))?;
-        waiting.add(stopped.ok_or(Failure::Stuck)?);
+        *waiting = waiting.saturating_add(stopped.ok_or(Failure::Stuck)?);
         // In a further attempt it is that already.
         let _ = self.state.change(State::Connecting);
         self.with_hardware(|hw| Ok(hw.restart()))?
