@@ -8,6 +8,8 @@ A test says which machine it wants and takes the fixture ``vm``::
 
 Tests with equal machines run one after the other on the same one, so each leaves it as it was
 found: module unloaded, nothing mounted, no CPU off. ``fresh_vm`` is a machine of the test's own.
+With several processes (``-n 2 --dist loadgroup``), tests with equal machines stay in one, and so do
+those of a file that share none.
 ``@pytest.mark.kernels("stock", "debug")`` runs a test once on each kernel. ``@pytest.mark.soak`` is
 for what takes too long for every change: it runs with ``RNVME_SOAK=1`` only.
 After each test the kernel log is checked; a test for which some complaint is right says so::
@@ -64,6 +66,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for place, item in enumerate(items):
         shares = here in item.path.parents and "vm" in getattr(item, "fixturenames", ())
         places[item] = first.setdefault(_machine(item), place) if shares else place
+        # Tests that may run at the same time as others are those of another group.
+        group = f"machine-{places[item]}" if shares else item.path.name
+        item.add_marker(pytest.mark.xdist_group(group))
     items.sort(key=lambda item: places[item])
 
 
