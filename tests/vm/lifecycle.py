@@ -156,6 +156,27 @@ def load(vm: Vm, name: str, **options: Any) -> Load:
     return running
 
 
+def verifying(vm: Vm) -> Load:
+    """Starts a load that writes all the time, and reads what it wrote soon after."""
+    return load(
+        vm,
+        "verify",
+        rw="randwrite",
+        bsrange="4k-64k",
+        size="32m",
+        iodepth=32,
+        verify="crc32c",
+        verify_backlog=64,
+        verify_fatal=1,
+    )
+
+
+def resets(vm: Vm) -> int:
+    """How often the first controller was reset since the last check of the log."""
+    vm.sync_log()
+    return sum(1 for record in vm.log.records() if re.search(r"rnvme0 .*: reset done in", record.text))
+
+
 def completed(vm: Vm, disk: str = DISK) -> int:
     """How many reads and writes the disk has done."""
     fields = vm.run(f"cat /sys/class/block/{disk.removeprefix('/dev/')}/stat").out.split()

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import brake
 import pytest
-from lifecycle import CTRL, DISK, DISK_GOES, MIB, Load, address, exchange, load, loaded, state, unbind
+from lifecycle import CTRL, DISK, DISK_GOES, MIB, address, exchange, loaded, resets, state, unbind, verifying
 from rnvme_vm import Machine, NvmeCtrl, Vm, number
 
 _SAYS = (
@@ -41,39 +41,19 @@ _SOURCES: dict[str, Callable[[Vm, str], None]] = {
 }
 
 
-def _verifying(vm: Vm) -> Load:
-    """Writes all the time, and reads what it wrote soon after."""
-    return load(
-        vm,
-        "verify",
-        rw="randwrite",
-        bsrange="4k-64k",
-        size="32m",
-        iodepth=32,
-        verify="crc32c",
-        verify_backlog=64,
-        verify_fatal=1,
-    )
-
-
-def _resets(vm: Vm) -> int:
-    vm.sync_log()
-    return sum(1 for record in vm.log.records() if re.search(r"rnvme0 .*: reset done in", record.text))
-
-
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize("source", _SOURCES)
 def test_under_load(vm: Vm, source: str) -> None:
     """A load that verifies what it wrote does not notice."""
     count = number("resets_under_load")
     with loaded(vm) as addr:
-        running = _verifying(vm)
-        before = _resets(vm)
+        running = verifying(vm)
+        before = resets(vm)
         for _ in range(count):
             _SOURCES[source](vm, addr)
             assert state(vm) in ("live", "resetting", "connecting")
         vm.wait_until(lambda: state(vm) == "live", 20, "the end of the last reset")
-        assert _resets(vm) - before == count
+        assert resets(vm) - before == count
         running.stop()
         exchange(vm, f"after resets by {source}")
 
@@ -84,7 +64,7 @@ def test_under_load(vm: Vm, source: str) -> None:
 def test_two_at_once(vm: Vm) -> None:
     """One of two is told that there is one already, or both take their turn; the load goes on."""
     with loaded(vm) as addr:
-        running = _verifying(vm)
+        running = verifying(vm)
         for _ in range(number("reset_races")):
             jobs = [
                 vm.spawn("echo 1 >/sys/class/rnvme/rnvme0/reset_controller", 60),
@@ -152,7 +132,7 @@ def test_a_slow_drive_is_not_dead(vm: Vm) -> None:
         )
         vm.wait_until(lambda: address(vm) and job.poll() is None, 5, "the load")
         with brake.stalled(vm):
-            vm.wait_until(lambda: _resets(vm) >= 1, 30, "a reset")
+            vm.wait_until(lambda: resets(vm) >= 1, 30, "a reset")
             assert state(vm) != "dead"
         result = job.wait(120)
         assert "err= 0" in result.out, str(result)
