@@ -37,8 +37,8 @@ pub(crate) struct Coherent<T> {
 
 // SAFETY: the memory belongs to this value, and `T` is plain data.
 unsafe impl<T: Send> Send for Coherent<T> {}
-// SAFETY: through a shared reference the memory is only read, by single loads that
-// tolerate the device's writes, or as the methods' requirements say.
+// SAFETY: through a shared reference the memory is only read and cleared, word by word, by
+// atomic operations that tolerate the device's writes, or as the methods' requirements say.
 unsafe impl<T: Sync> Sync for Coherent<T> {}
 
 impl<T> Coherent<T> {
@@ -123,6 +123,20 @@ impl<T: IntoBytes + Immutable> Coherent<T> {
 }
 
 impl<T: FromBytes> Coherent<T> {
+    /// Clears all values, each in several stores: for memory that the device does not
+    /// write any more, or does not know of yet.
+    pub(crate) fn clear(&self) {
+        const {
+            assert!(size_of::<T>() % 8 == 0, "whole words");
+        }
+        for index in 0..self.len.wrapping_mul(size_of::<T>() / 8) {
+            // SAFETY: inside of the allocation, and aligned, as it starts at a page. All
+            // zeroes are a `T`; others read it by such loads only, as it is shared.
+            let word = unsafe { AtomicU64::from_ptr(self.cpu.as_ptr().cast::<u64>().add(index)) };
+            word.store(0, Ordering::Relaxed);
+        }
+    }
+
     /// Reads the eight bytes at offset `8 * QWORD` of value `index` in one load.
     ///
     /// What the device wrote before it wrote these is seen by later reads.

@@ -11,9 +11,11 @@ use super::{
         AbortsUnderWay, //
     },
     admin::Admin,
+    debugfs::Tree,
     events::Events,
     hardware::Hardware,
     io::IoQueues,
+    peek::Peeker,
     registers::Registers,
     reset::Resets,
     spec::{
@@ -90,9 +92,14 @@ pub(crate) struct Controller {
     pub(super) node: Mutex<Option<chrdev::Registration<Controller>>>,
     #[pin]
     pub(super) resets: Mutex<Resets>,
+    /// The folder in debugfs; empty once the device was given back.
+    #[pin]
+    pub(super) debugfs: Mutex<Option<Tree>>,
     #[pin]
     pub(super) aborted: Mutex<Aborted>,
     pub(super) aborts: AbortsUnderWay,
+    /// Looks for completions that no interrupt told of.
+    pub(super) peeker: Arc<Peeker>,
     /// Brings the controller up anew.
     #[pin]
     pub(super) reset: Work<Controller, RESET>,
@@ -136,8 +143,10 @@ impl Controller {
                 disks <- new_mutex!(KVec::new()),
                 node <- new_mutex!(None),
                 resets <- new_mutex!(Resets::new()),
+                debugfs <- new_mutex!(None),
                 aborted <- new_mutex!(Aborted::new()),
                 aborts: AbortsUnderWay::new(),
+                peeker: Peeker::new()?,
                 reset <- new_work!("rnvme::reset"),
                 halt <- new_work!("rnvme::halt"),
                 events <- new_mutex!(Events::new()),
@@ -146,6 +155,8 @@ impl Controller {
             GFP_KERNEL,
         )?;
         this.change_state(State::Connecting)?;
+        this.peeker.attach(&this);
+        this.show_debugfs();
         match this.bring_up(lease, registers) {
             Ok(()) => Ok(this),
             Err(error) => {

@@ -18,6 +18,10 @@ use super::{
         IoQueues,
         QueueAffinity, //
     },
+    peek::{
+        self,
+        Peeker, //
+    },
     queue::{
         Completer,
         NvmeOperations,
@@ -87,6 +91,7 @@ const ADMIN_RESERVED: u32 = 2;
 pub(crate) struct Hardware {
     lease: Lease,
     registers: Arc<Registers>,
+    peeker: Arc<Peeker>,
     admin_set: Arc<TagSet<AdminQueue>>,
     admin_irq: Option<IrqRegistration<Completer<AdminQueue>>>,
     /// The completion side of the admin queue while it has no interrupt.
@@ -127,6 +132,7 @@ impl Hardware {
         controller: Arc<Controller>,
     ) -> Result<Self> {
         let instance = controller.number();
+        let peeker = controller.peeker.clone();
         // A controller that somebody left running still knows his queues.
         let stopped = registers
             .disable()
@@ -139,7 +145,7 @@ impl Hardware {
             .ok_or(ControllerError::QueueSize)
             .inspect_err(|error| complain(&lease, "cannot use", error))?;
         let size = QueueSize::new(ADMIN_ENTRIES.min(max.entries())).ok_or(EINVAL)?;
-        let pair = QueuePair::new(&lease, &registers, instance, QueueId::ADMIN, size)?;
+        let pair = QueuePair::new(&lease, &registers, instance, &peeker, QueueId::ADMIN, size)?;
         // CAST: `MAX`.
         let events = (size.entries() / ADMIN_PER_EVENT).min(event_table::MAX as u32);
         let depth = size.entries().saturating_sub(1).saturating_sub(events);
@@ -163,17 +169,17 @@ impl Hardware {
                 owner: controller,
             },
         )?;
-        let queue = admin_set.queue_ref(0).ok_or(EINVAL)?;
+        let queue: QueueRef<AdminQueue> = admin_set.queue_ref(0).ok_or(EINVAL)?;
         let head = registers.completion_head(QueueId::ADMIN)?;
-        let ring = CompletionRing::new(lease.clone(), size, head)?;
-        let completer = HandlerCell::new(Completer::new(ring, queue))?;
+        let acq = queue.completions().dma_addr();
+        let completer = HandlerCell::new(Completer::new(CompletionRing::new(size, head), queue))?;
         let aqa = Aqa::new(size, size).ok_or(EINVAL)?;
-        let acq = completer.dma_addr();
         let vectors = Vectors::new(lease.clone(), 1, 1)?;
         // INVARIANT: the controller knows of no queue yet.
         let mut this = Self {
             lease,
             registers,
+            peeker,
             admin_set,
             admin_irq: None,
             admin_idle: Some(completer),
@@ -272,12 +278,48 @@ impl Hardware {
     /// Waits until the controller has completed all I/O that it has, `limit_ms`
     /// milliseconds at most. May sleep.
     pub(crate) fn wait_idle(&self, limit_ms: u32) {
-        if let Some(set) = &self.io_set {
-            poll_until(limit_ms, || {
+        let Some(set) = &self.io_set else {
+            return;
+        };
+        let mut left = limit_ms;
+        while left != 0 {
+            let now = left.min(peek::PERIOD_MS);
+            let idle = poll_until(now, || {
                 set.queues()
                     .all(|queue| queue.slots().is_empty())
                     .then_some(())
             });
+            if idle.is_some() {
+                return;
+            }
+            left = left.wrapping_sub(now);
+            // Nobody else gets at the queues meanwhile.
+            self.peek();
+        }
+    }
+
+    /// Peeks at all queues, and completes what no interrupt told of. Returns true if it is
+    /// to be called again after [`peek::PERIOD_MS`]. May sleep.
+    pub(super) fn peek(&self) -> bool {
+        let mut again = false;
+        if let (Some(irq), Some(queue)) = (&self.admin_irq, self.admin_set.queue(0)) {
+            again |= peek::at(queue, irq);
+        }
+        if let Some(set) = &self.io_set {
+            for (queue, irq) in set.queues().zip(&self.io_irqs) {
+                again |= peek::at(queue, irq);
+            }
+        }
+        again
+    }
+
+    /// Calls `f` for each queue that there is, the admin queue first.
+    pub(crate) fn for_each_queue(&self, mut f: impl FnMut(&QueuePair)) {
+        for queue in self.admin_set.queues() {
+            f(queue);
+        }
+        for queue in self.io_set.iter().flat_map(|set| set.queues()) {
+            f(queue);
         }
     }
 
@@ -307,6 +349,7 @@ impl Hardware {
                 &self.lease,
                 &self.registers,
                 instance,
+                &self.peeker,
                 QueueId::new(u16::try_from(id)?),
                 size,
             )
@@ -328,7 +371,7 @@ impl Hardware {
             // CAST: widening.
             let queue: QueueRef<IoQueues> = set.queue_ref(index as usize).ok_or(EINVAL)?;
             let head = self.registers.completion_head(queue.id())?;
-            let ring = CompletionRing::new(self.lease.clone(), size, head)?;
+            let ring = CompletionRing::new(size, head);
             let completer = HandlerCell::new(Completer::new(ring, queue))?;
             let id = index.wrapping_add(1);
             let vector = if own_vectors { id } else { 0 };
@@ -345,7 +388,7 @@ impl Hardware {
         let queue = self.io_set.as_ref()?.queue_ref(index)?;
         let irq = self.io_irqs.get(index)?;
         Some(IoQueueMemory {
-            completions: irq.with_masked(|completer| completer.dma_addr()),
+            completions: queue.completions().dma_addr(),
             submissions: queue.submission_addr(),
             // CAST: vectors of MSI-X have 11 bits.
             vector: irq.index() as u16,
@@ -474,10 +517,8 @@ impl Hardware {
             // It was given back: there is nothing to start.
             return Err(ControllerError::Gone);
         };
-        let acq = irq.with_masked(|completer| {
-            completer.restart(&stopped);
-            completer.dma_addr()
-        });
+        irq.with_masked(|completer| completer.restart(&stopped));
+        let acq = queue.completions().dma_addr();
         let size = QueueSize::new(queue.entries()).ok_or(ControllerError::QueueSize)?;
         let aqa = Aqa::new(size, size).ok_or(ControllerError::QueueSize)?;
         // It may have been taken away: to stop the device, or by somebody else.

@@ -18,6 +18,7 @@
 //! | [`queue`] | a queue pair: rings, lock, mapper, interrupt handler |
 //! | [`command_data`] | what a request carries privately |
 //! | [`io`] | the data path |
+//! | [`peek`] | interrupts that do not come |
 //! | [`abort`] | commands that are asked back |
 //! | [`events`] | asynchronous events |
 //! | [`event_table`] | the requests for them, pure |
@@ -26,6 +27,7 @@
 //! | [`namespace`] | namespaces as disks |
 //! | [`ioctl`] | commands of users, and who may send them |
 //! | [`sysfs`] | attributes |
+//! | [`debugfs`] | what is shown of the inside |
 #![forbid(unsafe_code)]
 
 mod abort;
@@ -34,6 +36,7 @@ mod bring_up;
 pub(crate) mod command_data;
 pub(crate) mod controller;
 pub(crate) mod cursor;
+pub(crate) mod debugfs;
 pub(crate) mod driver;
 mod event_table;
 mod events;
@@ -42,6 +45,7 @@ pub(crate) mod io;
 pub(crate) mod ioctl;
 pub(crate) mod namespace;
 pub(crate) mod pause;
+pub(crate) mod peek;
 pub(crate) mod queue;
 pub(crate) mod registers;
 mod removal;

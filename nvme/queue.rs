@@ -4,8 +4,14 @@
 
 use super::{
     command_data::CommandData,
+    peek::{
+        Missed,
+        Peeker,
+        Seen, //
+    },
     registers::Registers, //
     ring::{
+        CompletionMemory,
         CompletionRing,
         Entry,
         SubmissionRing, //
@@ -51,56 +57,82 @@ use crate::{
 use kernel::{
     new_spinlock,
     prelude::*,
-    sync::SpinLock, //
+    sync::{
+        Arc,
+        SpinLock, //
+    }, //
 };
+
+/// Whether submitters are let in: the only gate, for whoever holds the lock that it is under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Gate {
+    /// They are not: the device does not know of the queue yet, or was stopped.
+    Closed,
+    /// They are, and the first one starts the peeks: nobody looks at the queue meanwhile.
+    Idle,
+    /// They are, and somebody looks at the queue from time to time.
+    Open,
+}
 
 /// The submission side, under its lock.
 pub(crate) struct Submission {
-    ring: SubmissionRing,
-    /// False before the device knows of the queue, and after it was stopped. It is
-    /// the only gate: whoever holds the lock and finds it open may submit.
-    open: bool,
+    pub(super) ring: SubmissionRing,
+    pub(super) gate: Gate,
+    /// What the last peek saw.
+    pub(super) seen: Seen,
 }
 
 /// The submission side of a queue pair and what completing needs of it.
 pub(crate) struct QueuePair {
     /// In an allocation of its own, so submitters and completers share no cache line.
-    submission: Pin<KBox<SpinLock<Submission>>>,
+    pub(super) submission: Pin<KBox<SpinLock<Submission>>>,
+    completions: CompletionMemory,
     mapper: RequestMapper,
     id: QueueId,
     size: QueueSize,
     instance: u32,
     bogus: AtomicU64,
+    peeker: Arc<Peeker>,
+    /// Interrupts that did not come, or late.
+    pub(super) missed: Missed,
 }
 
 impl QueuePair {
     /// A closed queue of `size` entries, which has `size - 1` tags, of controller
-    /// `instance`. May sleep.
+    /// `instance`, watched by `peeker`. May sleep.
     pub(crate) fn new(
         lease: &Lease,
         registers: &Registers,
         instance: u32,
+        peeker: &Arc<Peeker>,
         id: QueueId,
         size: QueueSize,
     ) -> Result<Self> {
         let ring = SubmissionRing::new(lease.clone(), size, registers.submission_tail(id)?)?;
         Ok(Self {
             submission: KBox::pin_init(
-                new_spinlock!(Submission { ring, open: false }),
+                new_spinlock!(Submission {
+                    ring,
+                    gate: Gate::Closed,
+                    seen: Seen::default(),
+                }),
                 GFP_KERNEL,
             )?,
+            completions: CompletionMemory::new(lease.clone(), size)?,
             // CAST: widening.
             mapper: RequestMapper::new(lease.clone(), size.entries() as usize)?,
             id,
             size,
             instance,
             bogus: AtomicU64::new(0),
+            peeker: peeker.clone(),
+            missed: Missed::default(),
         })
     }
 
     /// True if submitters are let in.
     pub(crate) fn is_open(&self) -> bool {
-        self.submission.lock().open
+        self.submission.lock().gate != Gate::Closed
     }
 
     /// How many entries each of its two rings has.
@@ -124,6 +156,22 @@ impl QueuePair {
         self.submission.lock().ring.dma_addr()
     }
 
+    /// True if the device has written completions of commands that it did not have.
+    pub(super) fn has_bogus(&self) -> bool {
+        self.bogus.load(Ordering::Relaxed) != 0
+    }
+
+    /// The memory of the completion ring.
+    #[inline]
+    pub(crate) fn completions(&self) -> &CompletionMemory {
+        &self.completions
+    }
+
+    /// The number of the controller.
+    pub(crate) fn instance(&self) -> u32 {
+        self.instance
+    }
+
     /// Starts the submission ring anew with a device that has forgotten the queue.
     pub(crate) fn restart(&self, stopped: &DmaStopped) {
         self.submission.lock().ring.restart(stopped);
@@ -132,7 +180,19 @@ impl QueuePair {
     /// Lets submitters in, or keeps them out: those who come later end their requests
     /// with an error.
     pub(crate) fn set_open(&self, open: bool) {
-        self.submission.lock().open = open;
+        self.submission.lock().gate = if open { Gate::Idle } else { Gate::Closed };
+    }
+
+    /// The gate is not wide open: starts the peeks, if it is not closed. Returns true if the
+    /// submitter may go on.
+    #[cold]
+    fn wake(&self, submission: &mut Submission) -> bool {
+        if submission.gate == Gate::Closed {
+            return false;
+        }
+        submission.gate = Gate::Open;
+        self.peeker.arm();
+        true
     }
 }
 
@@ -203,7 +263,7 @@ impl<'q, T: NvmeOperations> Submitter<'q, T> {
             prps,
             mapping,
         } = prepared;
-        if !self.submission.open {
+        if self.submission.gate != Gate::Open && !self.queue.wake(&mut self.submission) {
             return Err((rq, mapping));
         }
         let cid = self.queue.slots().put(rq, mapping)?;
@@ -215,7 +275,8 @@ impl<'q, T: NvmeOperations> Submitter<'q, T> {
     /// Writes a command without data that is no request, if the queue is open and `cid` has an
     /// identifier for it. The ring has to have a place for it that no tag stands for.
     pub(crate) fn submit_bare(&mut self, command: &Command, cid: impl FnOnce() -> Option<Cid>) {
-        if !self.submission.open {
+        // Nobody looks after such a command, so it does not start the peeks.
+        if self.submission.gate == Gate::Closed {
             return;
         }
         if let Some(cid) = cid() {
@@ -269,15 +330,10 @@ impl<T: NvmeOperations> Completer<T> {
         Self { ring, queue }
     }
 
-    /// The address of the completion ring.
-    pub(crate) fn dma_addr(&self) -> DmaAddr {
-        self.ring.dma_addr()
-    }
-
     /// Starts both rings anew with a device that has forgotten the queue.
     pub(crate) fn restart(&mut self, stopped: &DmaStopped) {
         self.queue.restart(stopped);
-        self.ring.restart(stopped);
+        self.ring.restart(self.queue.completions(), stopped);
     }
 
     /// Completes all requests for which the device has written an entry. Returns
@@ -285,21 +341,27 @@ impl<T: NvmeOperations> Completer<T> {
     #[inline]
     pub(crate) fn walk(&mut self) -> bool {
         CompletionBatch::collect(|batch| {
-            let found = self.read(batch);
+            let Self { ring, queue } = self;
+            let found = Self::read(ring, queue, batch);
             if found {
                 // Before the requests end, so that the device can go on meanwhile.
-                self.ring.commit();
+                ring.commit(queue.completions());
             }
             found
         })
     }
 
     #[inline(always)] // The body of the interrupt handler.
-    fn read(&mut self, batch: &mut CompletionBatch<'_, T>) -> bool {
+    fn read(
+        ring: &mut CompletionRing,
+        queue_ref: &QueueRef<T>,
+        batch: &mut CompletionBatch<'_, T>,
+    ) -> bool {
+        let queue: &Queue<T> = queue_ref;
         let mut found = false;
-        while let Some(entry) = self.ring.pop() {
+        while let Some(entry) = ring.pop(queue.completions()) {
             found = true;
-            match self.queue.slots().take(&entry) {
+            match queue.slots().take(&entry) {
                 Some(mut rq) => {
                     let is_block_io = rq.is_block_io();
                     let data = rq.data_mut().get_mut().as_mut();
@@ -310,7 +372,7 @@ impl<T: NvmeOperations> Completer<T> {
                     }
                     rq.complete_batched(batch, !entry.status().is_success());
                 }
-                None => T::stray(&self.queue, &entry),
+                None => T::stray(queue_ref, &entry),
             }
         }
         found
@@ -320,7 +382,8 @@ impl<T: NvmeOperations> Completer<T> {
     /// back and gives them to `f`.
     pub(crate) fn finish(&mut self, stopped: &DmaStopped, f: impl FnMut(Completed<T>)) {
         // There is nobody any more who would want to know up to where.
-        CompletionBatch::collect(|batch| self.read(batch));
+        let Self { ring, queue } = &mut *self;
+        CompletionBatch::collect(|batch| Self::read(ring, queue, batch));
         if self.queue.drain(stopped, f).is_err() {
             pr_err!("rnvme{}: proof of another device\n", self.queue.instance);
         }

@@ -59,6 +59,8 @@ impl Controller {
     /// written back first, and it is told that power may go. May sleep.
     pub(crate) fn give_back(self: &Arc<Self>) {
         self.leave();
+        let debugfs = self.debugfs.lock().take();
+        drop(debugfs);
         let disks = core::mem::take(&mut *self.disks.lock());
         drop(disks);
         let node = self.node.lock().take();
@@ -69,6 +71,7 @@ impl Controller {
         // The device interrupts no more, so nobody has them run again.
         work::cancel_sync::<_, EVENTS>(self);
         work::cancel_sync::<_, HALT>(self);
+        self.peeker.detach();
         let hardware = self.hardware.lock().take();
         drop(hardware);
     }

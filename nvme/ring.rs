@@ -23,14 +23,19 @@ use crate::{
         DmaAddr,
         DmaStopped, //
     },
-    mq,
+    mq::{
+        self,
+        atomic::{
+            AtomicU64,
+            Ordering, //
+        }, //
+    },
     pci::{
         Doorbell,
         Lease, //
     },
 };
 use kernel::prelude::*;
-use zerocopy::FromZeros;
 
 /// A submission queue: the host writes at its tail.
 ///
@@ -60,6 +65,11 @@ impl SubmissionRing {
     /// The address of the first entry, for the device.
     pub(crate) fn dma_addr(&self) -> DmaAddr {
         self.entries.dma_addr()
+    }
+
+    /// Where the next command goes.
+    pub(crate) fn tail(&self) -> u32 {
+        self.tail.index()
     }
 
     /// Starts anew with a device that has forgotten the queue.
@@ -123,21 +133,31 @@ impl mq::Completion for Entry<'_> {
     }
 }
 
-/// A completion queue: the device writes, the host reads at its head.
-pub(crate) struct CompletionRing {
+/// The memory of a completion queue: the device writes it, who has the [`CompletionRing`]
+/// takes its entries, and others may look.
+pub(crate) struct CompletionMemory {
     entries: Coherent<Cqe>,
-    head: Cursor,
-    doorbell: Doorbell,
+    size: QueueSize,
+    /// The index up to which entries were read, as the device was told last. One store of
+    /// it is all that the data path pays for those who look.
+    head: AtomicU64,
 }
 
-impl CompletionRing {
-    /// A queue of `size` entries whose head doorbell is `doorbell`. May sleep.
-    pub(crate) fn new(lease: Lease, size: QueueSize, doorbell: Doorbell) -> Result<Self> {
+/// The place of an entry of a completion queue, and the round in which it was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    index: u32,
+    phase: bool,
+}
+
+impl CompletionMemory {
+    /// Memory for `size` entries. May sleep.
+    pub(crate) fn new(lease: Lease, size: QueueSize) -> Result<Self> {
         // CAST: widening.
         Ok(Self {
             entries: Coherent::new(lease, size.entries() as usize)?,
-            head: Cursor::new(size),
-            doorbell,
+            size,
+            head: AtomicU64::new(0),
         })
     }
 
@@ -146,39 +166,87 @@ impl CompletionRing {
         self.entries.dma_addr()
     }
 
+    /// The index up to which entries were read.
+    pub(crate) fn head(&self) -> u32 {
+        // CAST: an index.
+        self.head.load(Ordering::Relaxed) as u32
+    }
+
+    /// Where an entry is that the device has written and nobody has read yet, if there is
+    /// one: a look, not a promise. Any context; reads memory only.
+    pub(crate) fn waiting(&self) -> Option<Place> {
+        let index = self.head();
+        // The entry before this one was read, or memory is as new; its phase tag tells the
+        // round, as the device writes it again only after this one.
+        let (before, new_round) = match index.checked_sub(1) {
+            Some(before) => (before, false),
+            None => (self.size.entries().wrapping_sub(1), true),
+        };
+        let phase = self.phase(before)? ^ new_round;
+        (self.phase(index)? == phase).then_some(Place { index, phase })
+    }
+
+    fn phase(&self, index: u32) -> Option<bool> {
+        // CAST: widening.
+        let tail = self.entries.load_acquire::<1>(index as usize)?;
+        Some(CqeTail::from_le(tail).phase())
+    }
+}
+
+/// A completion queue: the device writes, the host reads at its head.
+///
+/// Each method that wants the queue's memory is given the same one.
+pub(crate) struct CompletionRing {
+    head: Cursor,
+    doorbell: Doorbell,
+}
+
+impl CompletionRing {
+    /// A queue of `size` entries whose head doorbell is `doorbell`.
+    pub(crate) fn new(size: QueueSize, doorbell: Doorbell) -> Self {
+        Self {
+            head: Cursor::new(size),
+            doorbell,
+        }
+    }
+
     /// Starts anew with a device that has forgotten the queue: the entries of the last
     /// round go, whose phase tags would be taken for those of the first.
-    pub(crate) fn restart(&mut self, _stopped: &DmaStopped) {
-        let size = self.head.size();
-        // CAST: widening.
-        for index in 0..size.entries() as usize {
-            self.entries.write(index, Cqe::new_zeroed());
-        }
-        self.head = Cursor::new(size);
+    pub(crate) fn restart(&mut self, memory: &CompletionMemory, _stopped: &DmaStopped) {
+        memory.entries.clear();
+        self.head = Cursor::new(self.head.size());
+        self.publish(memory);
     }
 
     /// Reads the entry at the head, if the device has written one, and moves on. The
     /// device may not use its place again before [`Self::commit`].
     #[inline]
-    pub(crate) fn pop(&mut self) -> Option<Entry<'_>> {
+    pub(crate) fn pop<'a>(&mut self, memory: &'a CompletionMemory) -> Option<Entry<'a>> {
         // CAST: widening.
         let index = self.head.index() as usize;
         // One load of the half that has the phase tag; what it brings is current.
-        let tail = CqeTail::from_le(self.entries.load_acquire::<1>(index)?);
+        let tail = CqeTail::from_le(memory.entries.load_acquire::<1>(index)?);
         if tail.phase() != self.head.phase() {
             return None;
         }
         self.head.advance();
         Some(Entry {
             tail,
-            entries: &self.entries,
+            entries: &memory.entries,
             index,
         })
     }
 
-    /// Tells the device up to where the entries were read.
+    /// Tells the device up to where the entries were read, and those who look.
     #[inline]
-    pub(crate) fn commit(&mut self) {
+    pub(crate) fn commit(&mut self, memory: &CompletionMemory) {
         self.doorbell.ring(self.head.index());
+        self.publish(memory);
+    }
+
+    #[inline]
+    fn publish(&self, memory: &CompletionMemory) {
+        let head = u64::from(self.head.index());
+        memory.head.store(head, Ordering::Relaxed);
     }
 }

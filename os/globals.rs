@@ -8,6 +8,7 @@ use super::{
     work::WorkQueue, //
 };
 use kernel::{
+    debugfs::Dir,
     prelude::*,
     sync::{
         global_lock,
@@ -21,6 +22,8 @@ pub(crate) struct Globals {
     pub(crate) class: Class,
     /// The numbers of their nodes.
     pub(crate) region: Region,
+    /// The folder of the module in debugfs.
+    pub(crate) debugfs: Dir,
     /// Where work that must not wait for memory runs.
     pub(crate) work: WorkQueue,
     /// Where work runs that an item of `work` may wait for.
@@ -51,6 +54,7 @@ impl Owner {
             Globals {
                 class: Class::new(name)?,
                 region: Region::new(name)?,
+                debugfs: Dir::new(name),
                 work: WorkQueue::new(name)?,
                 urgent: WorkQueue::new(name)?,
                 slow: WorkQueue::new(name)?,

@@ -8,9 +8,12 @@ use kernel::{
     error::from_err_ptr,
     prelude::*,
     sync::Arc,
+    time::msecs_to_jiffies,
     workqueue::{
+        HasDelayedWork,
         HasWork,
         Queue,
+        RawDelayedWorkItem,
         RawWorkItem,
         Work,
         WorkItem, //
@@ -58,6 +61,19 @@ impl WorkQueue {
         // One that waits already keeps its own reference.
         let _ = queue.enqueue(item);
     }
+
+    /// Runs `item` after `delay_ms` milliseconds; does nothing if it waits to run already.
+    /// Any context.
+    pub(crate) fn enqueue_delayed<T, const ID: u64>(&self, item: Arc<T>, delay_ms: u32)
+    where
+        T: Send + Sync + 'static,
+        Arc<T>: RawDelayedWorkItem<ID>,
+    {
+        // SAFETY: as in `enqueue()`; who delays an item cancels it before the queue goes.
+        let queue = unsafe { Queue::from_raw(self.0.as_ptr()) };
+        // One that waits already keeps its own reference.
+        let _ = queue.enqueue_delayed(item, msecs_to_jiffies(delay_ms));
+    }
 }
 
 impl Drop for WorkQueue {
@@ -77,6 +93,20 @@ where
     if unsafe { bindings::cancel_work_sync(raw(item)) } {
         // SAFETY: it waited, with a reference that `enqueue` made by
         // `Arc::into_raw` and that its run would have taken.
+        drop(unsafe { Arc::from_raw(Arc::as_ptr(item)) });
+    }
+}
+
+/// As [`cancel_sync`], for an item that may be delayed.
+pub(crate) fn cancel_delayed_sync<T, const ID: u64>(item: &Arc<T>)
+where
+    T: HasDelayedWork<T, ID> + WorkItem<ID, Pointer = Arc<T>>,
+{
+    // SAFETY: by the requirements of `HasDelayedWork` the work item lies in a delayed one.
+    let delayed = unsafe { kernel::container_of!(raw(item), bindings::delayed_work, work) };
+    // SAFETY: an initialised work item of a value that is live.
+    if unsafe { bindings::cancel_delayed_work_sync(delayed) } {
+        // SAFETY: as in `cancel_sync()`.
         drop(unsafe { Arc::from_raw(Arc::as_ptr(item)) });
     }
 }

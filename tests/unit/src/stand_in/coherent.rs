@@ -67,6 +67,12 @@ impl<T: IntoBytes + Immutable> Coherent<T> {
 }
 
 impl<T: FromBytes> Coherent<T> {
+    pub(crate) fn clear(&self) {
+        for word in 0..self.len * Self::WORDS {
+            self.lease.store(self.first + word, 0);
+        }
+    }
+
     pub(crate) fn load_acquire<const QWORD: usize>(&self, index: usize) -> Option<u64> {
         Some(self.lease.load(self.word(index) + QWORD))
     }

@@ -19,6 +19,7 @@ use crate::{
     mq::Completion,
     nvme::{
         ring::{
+            CompletionMemory,
             CompletionRing,
             SubmissionRing, //
         },
@@ -106,6 +107,7 @@ impl Device {
 struct Rig {
     sq: SubmissionRing,
     cq: CompletionRing,
+    memory: CompletionMemory,
     device: Device,
     free_tags: Vec<u16>,
     /// The numbers of the commands that are outstanding, by tag.
@@ -119,10 +121,11 @@ impl Rig {
         let function = Lease::default();
         let size = QueueSize::new(entries).unwrap();
         let sq = SubmissionRing::new(function.clone(), size, function.doorbell(TAIL)).unwrap();
-        let cq = CompletionRing::new(function.clone(), size, function.doorbell(HEAD)).unwrap();
+        let memory = CompletionMemory::new(function.clone(), size).unwrap();
+        let cq = CompletionRing::new(size, function.doorbell(HEAD));
         let device = Device {
             commands: (sq.dma_addr().bits() / 8) as usize,
-            completions: (cq.dma_addr().bits() / 8) as usize,
+            completions: (memory.dma_addr().bits() / 8) as usize,
             function,
             size: entries,
             fetched: 0,
@@ -132,6 +135,7 @@ impl Rig {
         Self {
             sq,
             cq,
+            memory,
             device,
             free_tags: (0..(entries - 1) as u16).collect(),
             outstanding: BTreeMap::new(),
@@ -164,7 +168,7 @@ impl Rig {
 
     /// Reads the next completion, if there is one.
     fn pop(&mut self) -> bool {
-        let Some(entry) = self.cq.pop() else {
+        let Some(entry) = self.cq.pop(&self.memory) else {
             assert_eq!(self.read, self.device.posted, "not seen");
             return false;
         };
@@ -182,8 +186,11 @@ impl Rig {
 
     /// Gives the places of the completions back to the device.
     fn commit_completions(&mut self) {
-        self.cq.commit();
+        self.cq.commit(&self.memory);
         assert_eq!(self.device.doorbell(HEAD), self.read % self.device.size);
+        // Who only looks sees whether there is one more.
+        let is_waiting = self.memory.waiting().is_some();
+        assert_eq!(is_waiting, self.read != self.device.posted);
     }
 
     /// Both sides finish what they have.
