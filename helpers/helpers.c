@@ -60,6 +60,12 @@ bool rnvme_add_to_batch(struct request *rq, struct io_comp_batch *iob,
 	return blk_mq_add_to_batch(rq, iob, false, complete);
 }
 
+/* Only where CONFIG_FAIL_IO_TIMEOUT is on does anybody ask. */
+bool rnvme_should_fake_timeout(struct request *rq)
+{
+	return unlikely(blk_should_fake_timeout(rq->q));
+}
+
 bool rnvme_hctx_has_cpu(struct blk_mq_hw_ctx *hctx, unsigned int cpu)
 {
 	return cpu < nr_cpu_ids && cpumask_test_cpu(cpu, hctx->cpumask);
@@ -114,6 +120,13 @@ void rnvme_copy_bvec(const struct bio_vec *bv, void *buf, bool to_bvec)
 		memcpy_to_bvec(&copy, buf);
 	else
 		memcpy_from_bvec(buf, &copy);
+}
+
+int rnvme_rq_map_metadata(struct request *rq, unsigned long addr, size_t len)
+{
+	if (len > SSIZE_MAX)
+		return -EINVAL;
+	return blk_rq_integrity_map_user(rq, (void __user *)addr, len);
 }
 
 /* Map a buffer that was registered with io_uring. */

@@ -16,6 +16,7 @@ size_t rnvme_copy_bios(struct bio **bio, struct bvec_iter *iter, void *buf,
 		       size_t len, bool to_bios);
 bool rnvme_add_to_batch(struct request *rq, struct io_comp_batch *iob,
 			void (*complete)(struct io_comp_batch *));
+bool rnvme_should_fake_timeout(struct request *rq);
 bool rnvme_hctx_has_cpu(struct blk_mq_hw_ctx *hctx, unsigned int cpu);
 
 /* Where a walk over the memory of a request is. */
@@ -30,6 +31,8 @@ struct rnvme_bvec_cursor {
 
 bool rnvme_next_bvec(struct rnvme_bvec_cursor *cursor, struct bio_vec *bv);
 void rnvme_copy_bvec(const struct bio_vec *bv, void *buf, bool to_bvec);
+
+int rnvme_rq_map_metadata(struct request *rq, unsigned long addr, size_t len);
 
 struct io_uring_cmd;
 

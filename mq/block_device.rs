@@ -117,6 +117,25 @@ pub(crate) enum UniqueIdType {
     Naa,
 }
 
+impl UniqueIdType {
+    pub(super) fn from_raw(raw: bindings::blk_unique_id) -> Result<Self> {
+        Ok(match raw {
+            bindings::blk_unique_id_BLK_UID_T10 => Self::T10,
+            bindings::blk_unique_id_BLK_UID_EUI64 => Self::Eui64,
+            bindings::blk_unique_id_BLK_UID_NAA => Self::Naa,
+            _ => return Err(EINVAL),
+        })
+    }
+
+    pub(super) const fn to_raw(self) -> bindings::blk_unique_id {
+        match self {
+            Self::T10 => bindings::blk_unique_id_BLK_UID_T10,
+            Self::Eui64 => bindings::blk_unique_id_BLK_UID_EUI64,
+            Self::Naa => bindings::blk_unique_id_BLK_UID_NAA,
+        }
+    }
+}
+
 /// A name that no other disk has, of 1 to 16 bytes.
 ///
 /// # Invariants
@@ -147,6 +166,11 @@ impl UniqueId {
         room.copy_from_slice(bytes);
         // INVARIANT: there was room.
         Ok(this)
+    }
+
+    /// The bytes that count.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
     }
 
     /// The bytes, padded with zeroes, and how many of them count.

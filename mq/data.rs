@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The memory of a request, for drivers that copy.
+//! The memory of a request as a stream of bytes, for drivers that copy: how it is cut into pieces is
+//! nothing to them. [`super::segment`] has the pieces.
 
 use super::{
     Operations,

@@ -2,10 +2,16 @@
 
 //! Disks as they are lent: to callbacks, and by their owner.
 
-use super::Operations;
+use super::{
+    BlockDevice,
+    Operations,
+    UniqueId,
+    UniqueIdType, //
+};
 use crate::bindings;
 use core::marker::PhantomData;
 use kernel::{
+    error::to_result,
     prelude::*,
     types::Opaque, //
 };
@@ -83,6 +89,28 @@ impl<T: Operations> Disk<T> {
     pub(crate) fn nr_zones(&self) -> u32 {
         // SAFETY: the disk is live.
         unsafe { bindings::rnvme_disk_nr_zones(self.as_raw()) }
+    }
+}
+
+impl<T: BlockDevice> Disk<T> {
+    /// A name that no other disk has, as those get it who ask any disk: NFS, say, which tells it
+    /// its clients ([`BlockDevice::get_unique_id`]). Process context; may sleep.
+    ///
+    /// # Errors
+    ///
+    /// `EOPNOTSUPP` if the driver has no such method; what that says.
+    pub(crate) fn unique_id(&self, kind: UniqueIdType) -> Result<UniqueId> {
+        let mut bytes = [0; 16];
+        // SAFETY: the disk is live, and its table is static.
+        let Some(ask) = (unsafe { (*(*self.as_raw()).fops).get_unique_id }) else {
+            return Err(EOPNOTSUPP);
+        };
+        // SAFETY: the disk is live, and there is room for the 16 bytes that the function may
+        // write.
+        let len = unsafe { ask(self.as_raw(), bytes.as_mut_ptr(), kind.to_raw()) };
+        to_result(len)?;
+        let len = usize::try_from(len)?;
+        UniqueId::new(bytes.get(..len).ok_or(EINVAL)?)
     }
 }
 

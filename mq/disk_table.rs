@@ -5,6 +5,7 @@
 //! C header: [`include/linux/blkdev.h`](srctree/include/linux/blkdev.h).
 
 use super::{
+    callback::only_if,
     gen_disk::take_back,
     pr,
     BlockDevice,
@@ -27,17 +28,6 @@ use kernel::{
 /// Common requirements of all of them: disks and block devices are of `T`, as [`Disk`]'s
 /// invariant says, and live, block devices open, for the duration of the call.
 pub(super) struct DiskTable<T: BlockDevice>(PhantomData<T>);
-
-/// `f` if `has`.
-macro_rules! only_if {
-    ($has:expr, $f:expr) => {
-        if $has {
-            Some($f)
-        } else {
-            None
-        }
-    };
-}
 
 impl<T: BlockDevice> DiskTable<T> {
     /// The table for `T`. `owner` is the module of `T`, so an open disk keeps it.
@@ -78,6 +68,21 @@ impl<T: BlockDevice> DiskTable<T> {
         <T as BlockDevice>::release(unsafe { Disk::<T>::from_raw(disk) });
     }
 
+    /// Has `f` answer an ioctl.
+    ///
+    /// # Safety
+    ///
+    /// See [`DiskTable`].
+    unsafe fn answer(
+        bdev: *mut bindings::block_device,
+        mode: bindings::blk_mode_t,
+        f: impl FnOnce(&DiskRef<'_, T>, OpenMode) -> Result<c_int>,
+    ) -> c_int {
+        // SAFETY: by this function's requirements.
+        let disk = unsafe { DiskRef::<T>::new(bdev) };
+        from_result(|| f(&disk, OpenMode::from_raw(mode)))
+    }
+
     /// # Safety
     ///
     /// See [`DiskTable`].
@@ -88,8 +93,7 @@ impl<T: BlockDevice> DiskTable<T> {
         arg: c_ulong,
     ) -> c_int {
         // SAFETY: by this function's requirements.
-        let disk = unsafe { DiskRef::<T>::new(bdev) };
-        from_result(|| T::ioctl(&disk, OpenMode::from_raw(mode), cmd, arg))
+        unsafe { Self::answer(bdev, mode, |disk, mode| T::ioctl(disk, mode, cmd, arg)) }
     }
 
     /// # Safety
@@ -102,13 +106,16 @@ impl<T: BlockDevice> DiskTable<T> {
         arg: c_ulong,
     ) -> c_int {
         // SAFETY: by this function's requirements.
-        let disk = unsafe { DiskRef::<T>::new(bdev) };
-        from_result(|| T::compat_ioctl(&disk, OpenMode::from_raw(mode), cmd, arg))
+        unsafe {
+            Self::answer(bdev, mode, |disk, mode| {
+                T::compat_ioctl(disk, mode, cmd, arg)
+            })
+        }
     }
 
     /// # Safety
     ///
-    /// See [`DiskTable`]. `geo` is valid for writes.
+    /// See [`DiskTable`]. `geo` is valid for writes for the duration of the call.
     unsafe extern "C" fn getgeo(
         disk: *mut bindings::gendisk,
         geo: *mut kernel::bindings::hd_geometry,
@@ -170,7 +177,7 @@ impl<T: BlockDevice> DiskTable<T> {
 
     /// # Safety
     ///
-    /// See [`DiskTable`]. `id` has room for 16 bytes.
+    /// See [`DiskTable`]. `id` has room for 16 bytes for the duration of the call.
     unsafe extern "C" fn get_unique_id(
         disk: *mut bindings::gendisk,
         id: *mut u8,
@@ -179,13 +186,7 @@ impl<T: BlockDevice> DiskTable<T> {
         // SAFETY: by this function's requirements.
         let disk = unsafe { Disk::<T>::from_raw(disk) };
         from_result(|| {
-            let kind = match kind {
-                bindings::blk_unique_id_BLK_UID_T10 => UniqueIdType::T10,
-                bindings::blk_unique_id_BLK_UID_EUI64 => UniqueIdType::Eui64,
-                bindings::blk_unique_id_BLK_UID_NAA => UniqueIdType::Naa,
-                _ => return Err(EINVAL),
-            };
-            let (bytes, len) = T::get_unique_id(disk, kind)?.into_raw();
+            let (bytes, len) = T::get_unique_id(disk, UniqueIdType::from_raw(kind)?)?.into_raw();
             // SAFETY: by this function's requirements.
             unsafe { id.cast::<[u8; 16]>().write(bytes) };
             Ok(c_int::from(len))

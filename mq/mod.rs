@@ -42,6 +42,7 @@ pub(crate) mod batch;
 pub(crate) mod block_device;
 pub(crate) mod block_size;
 pub(crate) mod budget;
+mod callback;
 pub(crate) mod cid;
 pub(crate) mod data;
 pub(crate) mod disk;

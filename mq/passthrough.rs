@@ -271,6 +271,32 @@ impl<'q, T: Operations> Passthrough<'q, T> {
         })
     }
 
+    /// Attaches metadata to the data that `data` stands for: `len` bytes of memory of the
+    /// calling process at `address` (`blk_rq_integrity_map_user`), which may be copied if it
+    /// is not fit for the device. May sleep. It goes with `data`, and is unmapped with it.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if there are no data, if they are another request's, if they have metadata
+    /// already, or if the disk has none ([`IntegrityProfile`](super::IntegrityProfile));
+    /// `EFAULT`, `E2BIG`, `ENOMEM`. The data stay mapped.
+    pub(crate) fn map_user_metadata(
+        &mut self,
+        data: &UserMapping,
+        address: usize,
+        len: usize,
+    ) -> Result {
+        let rq = self.rq.as_ptr();
+        // SAFETY: ours. Limits do not change while there is a request.
+        let size = unsafe { (*(*rq).q).limits.integrity.metadata_size };
+        if !data.is_of(self.rq) || !data.has_memory() || size == 0 {
+            return Err(EINVAL);
+        }
+        // SAFETY: ours, with data of a disk, since what has no disk has no metadata; C checks
+        // the user's address and length.
+        to_result(unsafe { bindings::rnvme_rq_map_metadata(rq, address, len) })
+    }
+
     fn map(
         &mut self,
         f: impl FnOnce(*mut bindings::request, c_int) -> c_int,
@@ -404,7 +430,7 @@ impl<T: Operations> Ended<T> {
     /// # Safety
     ///
     /// `rq` is a request of `T` that has ended and was not freed, and that nobody else
-    /// owns.
+    /// owns from now on.
     pub(super) unsafe fn from_raw(rq: NonNull<bindings::request>) -> Self {
         Self {
             rq,

@@ -7,6 +7,7 @@
 //! methods of [`BlockDevice`].
 
 use super::{
+    callback::only_if,
     BlockDevice,
     DiskRef, //
 };
@@ -200,17 +201,6 @@ pub(super) const fn ops<T: BlockDevice>() -> *const kernel::bindings::pr_ops {
     }
 }
 
-/// `f` if `has`.
-macro_rules! only_if {
-    ($has:expr, $f:expr) => {
-        if $has {
-            Some($f)
-        } else {
-            None
-        }
-    };
-}
-
 impl<T: BlockDevice> PrTable<T> {
     const fn ops() -> &'static bindings::pr_ops {
         const {
@@ -301,7 +291,8 @@ impl<T: BlockDevice> PrTable<T> {
 
     /// # Safety
     ///
-    /// See [`PrTable`]. `keys` has room for as many keys as it says.
+    /// See [`PrTable`]. `keys` has room for as many keys as it says, for the duration of the
+    /// call.
     unsafe extern "C" fn read_keys(
         bdev: *mut bindings::block_device,
         keys: *mut bindings::pr_keys,
@@ -319,7 +310,7 @@ impl<T: BlockDevice> PrTable<T> {
 
     /// # Safety
     ///
-    /// See [`PrTable`]. `held` is valid for writes.
+    /// See [`PrTable`]. `held` is valid for writes for the duration of the call.
     unsafe extern "C" fn read_reservation(
         bdev: *mut bindings::block_device,
         held: *mut bindings::pr_held_reservation,

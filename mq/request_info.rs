@@ -124,6 +124,12 @@ impl<T: Operations> RequestInfo<T> {
         self.flags() & bindings::REQ_FUA != 0
     }
 
+    /// True for a write that is done whole or not at all (`REQ_ATOMIC`).
+    #[inline]
+    pub(crate) fn is_atomic(&self) -> bool {
+        self.flags() & bindings::REQ_ATOMIC != 0
+    }
+
     /// True for a read that nobody waits for yet (`REQ_RAHEAD`).
     #[inline]
     pub(crate) fn is_readahead(&self) -> bool {
@@ -249,6 +255,14 @@ impl<T: Operations> RequestInfo<T> {
                 (*bio).bi_ioprio
             }
         }
+    }
+
+    /// The stream that a write belongs to, from 1 to as many as the disk has
+    /// ([`WriteStreamLimits`](super::WriteStreamLimits)); 0 for none (`bi_write_stream`).
+    #[inline]
+    pub(crate) fn write_stream(&self) -> u8 {
+        // SAFETY: as in `flags()`; the bios of a live request are live.
+        unsafe { (*self.field()).bio.as_ref() }.map_or(0, |bio| bio.bi_write_stream)
     }
 
     /// How long the request may take, in milliseconds, before

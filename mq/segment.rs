@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The memory of a request piece by piece: data, and metadata.
+//! The memory of a request piece by piece, for drivers to whom it matters where each lies: data, and
+//! metadata. [`super::data`] has the data as a stream.
 
 use super::{
     Operations,
@@ -8,6 +9,7 @@ use super::{
 };
 use crate::bindings;
 use core::{
+    iter,
     marker::PhantomData,
     ptr, //
 };
@@ -26,7 +28,7 @@ pub(crate) struct Segment<'a> {
     _rq: PhantomData<&'a ()>,
 }
 
-impl Segment<'_> {
+impl<'a> Segment<'a> {
     /// Length in bytes, at most a page.
     pub(crate) fn len(&self) -> usize {
         // CAST: widening.
@@ -37,6 +39,27 @@ impl Segment<'_> {
     pub(crate) fn offset_in_page(&self) -> usize {
         // CAST: widening.
         self.vec.bv_offset as usize
+    }
+
+    /// The segment in pieces of `len` bytes, the last of which may be shorter; none if `len`
+    /// is 0.
+    pub(crate) fn pieces(self, len: u32) -> impl Iterator<Item = Segment<'a>> {
+        let mut rest = self.vec;
+        iter::from_fn(move || {
+            let here = rest.bv_len.min(len);
+            if here == 0 {
+                return None;
+            }
+            let vec = bindings::bio_vec {
+                bv_len: here,
+                ..rest
+            };
+            // No overflow: both stay inside of the page.
+            rest.bv_offset = rest.bv_offset.wrapping_add(here);
+            rest.bv_len = rest.bv_len.wrapping_sub(here);
+            // INVARIANT: a part of a segment lies in the same page.
+            Some(Segment { vec, ..self })
+        })
     }
 
     /// Copies the segment of a request that carries data to the disk into `to`. Any

@@ -112,6 +112,9 @@ impl<T: Operations> Slots<T> {
     /// Returns `None` for an identifier that is stale, repeated or bogus. Never
     /// waits. Any context.
     ///
+    /// A kernel with `CONFIG_FAIL_IO_TIMEOUT` may be asked to act as if some completions had
+    /// never come. Their requests stay in their slots, and this returns `None`.
+    ///
     /// # Guarantees
     ///
     /// Who gets the request is its only owner, and that of its mapping.
@@ -120,6 +123,15 @@ impl<T: Operations> Slots<T> {
         let cid = completion.cid();
         let slot = self.slots.get(self.layout.tag(cid))?;
         let address = slot.word.take(cid, self.layout)?;
+        #[cfg(CONFIG_FAIL_IO_TIMEOUT)]
+        // SAFETY: `address` is that of a live request, which is ours.
+        if unsafe { crate::bindings::rnvme_should_fake_timeout(address as *mut _) } {
+            // A drain that looks just now finds the slot empty; the next time-out leads to
+            // another.
+            slot.word
+                .put(address, self.layout.generation(cid), 0, self.layout);
+            return None;
+        }
         // SAFETY: `address` was put there by `put()`, and taken out by nobody else.
         Some(unsafe { Self::completed(address) })
     }

@@ -10,11 +10,16 @@ use super::{
 use crate::bindings;
 use core::{
     mem::ManuallyDrop,
-    ptr::NonNull, //
+    ptr::{
+        self,
+        NonNull, //
+    },
 };
 use kernel::{
     error::to_result,
-    prelude::*, //
+    mm::Mm,
+    prelude::*,
+    sync::aref::ARef, //
 };
 
 /// The pages of a user that a [`Passthrough`] request carries, or a copy of them.
@@ -23,19 +28,24 @@ use kernel::{
 /// with one that was never executed. Dropping this value leaves them for ever, and says so
 /// in the log: the device may still write there.
 ///
+/// It may outlive the process: the pages are its own, and it keeps the process's `struct
+/// mm_struct`, not what is mapped there, so that no other process comes to have the same one.
+///
 /// # Invariants
 ///
-/// `bio` is null, or the first bio that mapping made for `rq`, in process `mm`, not yet
+/// `bio` is null, or the first bio that mapping made for `rq`, in the process of `mm`, not yet
 /// unmapped.
 #[must_use = "the memory stays mapped until it is unmapped"]
 pub(crate) struct UserMapping {
     bio: *mut bindings::bio,
     rq: NonNull<bindings::request>,
-    mm: *mut bindings::mm_struct,
+    /// Kept for ever, like the pages, if this is dropped: that may be in any context, in which
+    /// the last reference must not be given back.
+    mm: ManuallyDrop<Option<ARef<Mm>>>,
 }
 
 // SAFETY: it does nothing unless `unmap()` or `cancel()` is called, which look at the
-// process that calls them.
+// process that calls them; references to an [`Mm`] are counted atomically.
 unsafe impl Send for UserMapping {}
 // SAFETY: it has no method that takes a shared reference.
 unsafe impl Sync for UserMapping {}
@@ -45,12 +55,28 @@ impl UserMapping {
     ///
     /// The memory of `rq`, if it has any, was mapped just now, in this process.
     pub(super) unsafe fn new(rq: NonNull<bindings::request>) -> Self {
+        // SAFETY: live by this function's requirements.
+        let bio = unsafe { (*rq.as_ptr()).bio };
+        let mm = match kernel::current!().mm() {
+            Some(mm) if !bio.is_null() => Some(ARef::from(&**mm)),
+            _ => None,
+        };
+        // INVARIANT: mapped just now, in this process.
         Self {
-            // SAFETY: live by this function's requirements.
-            bio: unsafe { (*rq.as_ptr()).bio },
+            bio,
             rq,
-            mm: current_mm(),
+            mm: ManuallyDrop::new(mm),
         }
+    }
+
+    /// True if there is memory; false after mapping no bytes.
+    pub(crate) fn has_memory(&self) -> bool {
+        !self.bio.is_null()
+    }
+
+    /// True if it is of this request.
+    pub(super) fn is_of(&self, rq: NonNull<bindings::request>) -> bool {
+        self.rq == rq
     }
 
     /// Gives the pages back (`blk_rq_unmap_user`); a copy of what the device sent is
@@ -72,7 +98,8 @@ impl UserMapping {
         unsafe { self.give_back() }
     }
 
-    /// Gives the pages and the request back when it is not to be executed after all.
+    /// Gives the pages and the request back when it is not to be executed after all. Where a
+    /// copy was to take what the device sends, zeroes are written to the user's memory.
     ///
     /// # Errors
     ///
@@ -91,14 +118,25 @@ impl UserMapping {
     ///
     /// No device reaches the pages any more.
     unsafe fn give_back(self) -> Result {
-        let mm = current_mm();
-        if !mm.is_null() && mm != self.mm {
+        if !self.is_at_home() {
             return Err(EINVAL);
         }
-        let this = ManuallyDrop::new(self);
+        let mut this = ManuallyDrop::new(self);
         // SAFETY: by the type invariant, and once, as the value is consumed. C takes null
         // for none.
-        to_result(unsafe { bindings::blk_rq_unmap_user(this.bio) })
+        let result = to_result(unsafe { bindings::blk_rq_unmap_user(this.bio) });
+        // SAFETY: once, as the value is consumed, and not looked at after this.
+        unsafe { ManuallyDrop::drop(&mut this.mm) };
+        result
+    }
+
+    /// True in the process whose memory it is, and in a thread of the kernel, where C writes
+    /// to nobody's.
+    fn is_at_home(&self) -> bool {
+        match (kernel::current!().mm(), &*self.mm) {
+            (Some(here), Some(mine)) => ptr::eq(here.as_raw(), mine.as_raw()),
+            _ => true,
+        }
     }
 }
 
@@ -108,10 +146,4 @@ impl Drop for UserMapping {
             pr_warn!("pages of a user that a request carried are lost\n");
         }
     }
-}
-
-/// The memory of the process that runs, or null for a thread of the kernel.
-fn current_mm() -> *mut bindings::mm_struct {
-    // SAFETY: the current task is live, and reads its own field.
-    unsafe { (*bindings::get_current()).mm }
 }

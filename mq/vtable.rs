@@ -8,6 +8,7 @@
 //! driver's from then on, live until it is ended.
 
 use super::{
+    callback::only_if,
     operations::TimeoutAction,
     request_info::pdu,
     BudgetToken,
@@ -35,17 +36,6 @@ use kernel::{
 /// The table of callbacks for `T`.
 pub(super) struct OperationsVTable<T: Operations>(PhantomData<T>);
 
-/// A callback that is there if the driver has it.
-macro_rules! optional {
-    ($has:expr, $function:ident) => {
-        if $has {
-            Some(Self::$function)
-        } else {
-            None
-        }
-    };
-}
-
 impl<T: Operations> OperationsVTable<T> {
     #[expect(
         clippy::needless_update,
@@ -60,24 +50,24 @@ impl<T: Operations> OperationsVTable<T> {
         );
         bindings::blk_mq_ops {
             queue_rq: Some(Self::queue_rq),
-            queue_rqs: optional!(T::HAS_QUEUE_RQS, queue_rqs),
-            commit_rqs: optional!(T::HAS_COMMIT_RQS, commit_rqs),
+            queue_rqs: only_if!(T::HAS_QUEUE_RQS, Self::queue_rqs),
+            commit_rqs: only_if!(T::HAS_COMMIT_RQS, Self::commit_rqs),
             complete: Some(Self::complete),
-            poll: optional!(T::HAS_POLL, poll),
+            poll: only_if!(T::HAS_POLL, Self::poll),
             timeout: Some(Self::timeout),
             init_hctx: Some(Self::init_hctx),
-            exit_hctx: optional!(HwCtx::<T>::HAS_DATA, exit_hctx),
+            exit_hctx: only_if!(HwCtx::<T>::HAS_DATA, Self::exit_hctx),
             init_request: Some(Self::init_request),
             exit_request: Some(Self::exit_request),
-            cleanup_rq: optional!(T::HAS_CLEANUP_RQ, cleanup_rq),
-            busy: optional!(T::HAS_BUSY, busy),
-            map_queues: optional!(T::HAS_MAP_QUEUES, map_queues),
-            get_budget: optional!(T::HAS_GET_BUDGET, get_budget),
-            put_budget: optional!(T::HAS_PUT_BUDGET, put_budget),
-            set_rq_budget_token: optional!(T::HAS_SET_RQ_BUDGET_TOKEN, set_rq_budget_token),
-            get_rq_budget_token: optional!(T::HAS_GET_RQ_BUDGET_TOKEN, get_rq_budget_token),
+            cleanup_rq: only_if!(T::HAS_CLEANUP_RQ, Self::cleanup_rq),
+            busy: only_if!(T::HAS_BUSY, Self::busy),
+            map_queues: only_if!(T::HAS_MAP_QUEUES, Self::map_queues),
+            get_budget: only_if!(T::HAS_GET_BUDGET, Self::get_budget),
+            put_budget: only_if!(T::HAS_PUT_BUDGET, Self::put_budget),
+            set_rq_budget_token: only_if!(T::HAS_SET_RQ_BUDGET_TOKEN, Self::set_rq_budget_token),
+            get_rq_budget_token: only_if!(T::HAS_GET_RQ_BUDGET_TOKEN, Self::get_rq_budget_token),
             #[cfg(CONFIG_BLK_DEBUG_FS)]
-            show_rq: optional!(T::HAS_SHOW_RQ, show_rq),
+            show_rq: only_if!(T::HAS_SHOW_RQ, Self::show_rq),
             ..pin_init::zeroed()
         }
     };
