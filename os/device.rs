@@ -71,7 +71,7 @@ unsafe impl Sync for ClassDeviceRef {}
 impl ClassDeviceRef {
     /// # Safety
     ///
-    /// `dev` is initialised and live.
+    /// `dev` is initialised, and live for the duration of the call.
     pub(super) unsafe fn new(dev: NonNull<bindings::device>) -> Self {
         // SAFETY: by this function's requirements.
         unsafe { bindings::get_device(dev.as_ptr()) };
@@ -100,6 +100,13 @@ impl ClassDeviceRef {
     /// The raw device, for the wrappers of other folders.
     pub(crate) fn as_raw(&self) -> *mut bindings::device {
         self.0.as_ptr()
+    }
+}
+
+impl<C: DeviceContext> From<&Device<C>> for ClassDeviceRef {
+    fn from(dev: &Device<C>) -> Self {
+        // SAFETY: a device that is lent is live; `Device` is transparent.
+        unsafe { Self::new(NonNull::from(dev).cast()) }
     }
 }
 

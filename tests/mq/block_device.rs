@@ -16,9 +16,15 @@ use crate::{
         PrReservation,
         PrStatus,
         PrType,
+        UniqueId,
+        UniqueIdType,
         ZoneReport, //
     },
     operations::Ram,
+    order::{
+        self,
+        ORDER, //
+    },
 };
 use kernel::{
     prelude::*,
@@ -43,6 +49,7 @@ impl BlockDevice for Ram {
         disk.data().counters().ioctl.add();
         match cmd {
             ECHO => c_int::try_from(arg).map_err(|_| EINVAL),
+            ORDER => order::execute(disk, arg),
             _ => Err(ENOTTY),
         }
     }
@@ -53,7 +60,16 @@ impl BlockDevice for Ram {
         cmd: u32,
         arg: usize,
     ) -> Result<c_int> {
+        disk.data().counters().compat_ioctl.add();
         Self::ioctl(disk, mode, cmd, arg)
+    }
+
+    fn get_unique_id(disk: &Disk<Self>, kind: UniqueIdType) -> Result<UniqueId> {
+        disk.data().counters().get_unique_id.add();
+        match kind {
+            UniqueIdType::Eui64 => UniqueId::new(&disk.data().serial().to_be_bytes()),
+            _ => Err(EINVAL),
+        }
     }
 
     fn getgeo(disk: &Disk<Self>) -> Result<Geometry> {
@@ -68,7 +84,10 @@ impl BlockDevice for Ram {
 
     fn check_events(disk: &Disk<Self>, _clearing: DiskEvents) -> DiskEvents {
         disk.data().counters().check_events.add();
-        DiskEvents::NONE
+        match disk.data().take_change() {
+            true => DiskEvents::MEDIA_CHANGE,
+            false => DiskEvents::NONE,
+        }
     }
 
     fn report_zones(

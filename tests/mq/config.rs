@@ -116,6 +116,9 @@ words! {
         Requeue = "requeue",
         /// The device is stopped; what it had ends with an error.
         Fail = "fail",
+        /// The device completes the command at this very moment, for another CPU to see: the
+        /// time-out waits a little, and looks who was first.
+        Race = "race",
     }
 }
 
@@ -242,6 +245,10 @@ parameters! {
         lose: u32 = 0,
         /// What becomes of those.
         rescue: Rescue = Rescue::Late,
+        /// Every n-th time-out that wins such a race stops the device; what it had is tried again.
+        stop: u32 = 0,
+        /// Its disks hang below a device in sysfs.
+        parent: bool = false,
     }
 }
 
@@ -293,6 +300,10 @@ parameters! {
         conventional: u32 = 0,
         /// The largest append to a zone in bytes; 0 has the block layer make writes of them.
         append: u64 = 0,
+        /// How many zones may be open at once; 0 is all.
+        max_open: u32 = 0,
+        /// How many may be open or closed; 0 is all.
+        max_active: u32 = 0,
         /// Metadata of each block in bytes; 0 is none.
         metadata: u32 = 0,
         /// What of them the block layer makes and verifies.
@@ -304,6 +315,14 @@ parameters! {
         /// Whether it keeps data: without, nothing is copied, and reads give whatever
         /// was in memory.
         memory: bool = true,
+        /// The largest write that is done whole or not at all, in bytes; 0 is none.
+        atomic: u64 = 0,
+        /// How many streams writes may belong to.
+        streams: u32 = 0,
+        /// The unit that a stream is written in, in bytes.
+        stream_size: u32 = 0,
+        /// Nobody can open it.
+        hidden: bool = false,
         /// Nobody looks for partitions, so that adding the disk reads nothing.
         no_part: bool = false,
         /// The medium can be taken out.

@@ -142,6 +142,10 @@ counters! {
     drained,
     /// Time-outs of requests that had just been completed.
     too_late,
+    /// Races with a time-out that the completion won,
+    completed_first,
+    /// and those that the time-out won.
+    timed_out_first,
 
     // Operations.
     /// Flushes.
@@ -160,6 +164,16 @@ counters! {
     zone_commands,
     /// Commands of the driver's own.
     pings,
+    /// Those that were polled for.
+    polled_pings,
+    /// Memory of programs that a thread of the kernel unmapped.
+    unmapped_later,
+    /// Such memory that could not be written any more.
+    not_written,
+    /// Writes that were to be done whole or not at all.
+    atomic,
+    /// Writes that belong to a stream.
+    in_stream,
     /// Accesses to what is bad.
     bad,
 
@@ -170,6 +184,10 @@ counters! {
     release,
     /// Calls of `ioctl`.
     ioctl,
+    /// Calls of `compat_ioctl`.
+    compat_ioctl,
+    /// Calls of `get_unique_id`.
+    get_unique_id,
     /// Calls of `getgeo`.
     getgeo,
     /// Calls of `set_read_only`.

@@ -25,10 +25,16 @@ use crate::{
         TagSetConfig,
         TagSetFlags, //
     },
-    operations::Ram, //
+    operations::Ram,
+    os::{
+        device::ClassDeviceRef,
+        work::WorkQueue, //
+    },
 };
 use kernel::{
+    faux,
     prelude::*,
+    str::CString,
     sync::{
         new_mutex,
         Arc,
@@ -48,6 +54,8 @@ pub(crate) struct Shared {
     /// Held by who stops the device, until it runs again.
     #[pin]
     stopping: Mutex<()>,
+    /// What is done later.
+    pub(crate) work: WorkQueue,
 }
 
 impl Shared {
@@ -67,18 +75,28 @@ impl Shared {
 pub(crate) struct Device {
     pub(crate) shared: Arc<Shared>,
     pub(crate) set: Arc<TagSet<Ram>>,
+    /// What its disks hang below in sysfs.
+    parent: Option<faux::Registration>,
 }
 
 impl Device {
     /// Makes a device. May sleep.
     pub(crate) fn new(name: Name, config: DeviceConfig) -> Result<Self> {
+        let parent = match config.parent {
+            true => {
+                let name = CString::try_from_fmt(fmt!("{}", name.as_str()))?;
+                Some(faux::Registration::new(&name, None)?)
+            }
+            false => None,
+        };
         let shared = Arc::pin_init(
-            pin_init!(Shared {
+            try_pin_init!(Shared {
                 name,
                 config,
                 counters: Counters::default(),
                 dead: AtomicBool::new(false),
                 stopping <- new_mutex!(()),
+                work: WorkQueue::new(c"mq_ram")?,
             }),
             GFP_KERNEL,
         )?;
@@ -99,7 +117,20 @@ impl Device {
         for queue in set.queues() {
             queue.line().connect(set.clone());
         }
-        Ok(Self { shared, set })
+        Ok(Self {
+            shared,
+            set,
+            parent,
+        })
+    }
+
+    /// The device of sysfs that its disks hang below, if it has one.
+    pub(crate) fn parent(&self) -> Option<ClassDeviceRef> {
+        let dev = |faux: &faux::Registration| {
+            let dev: &kernel::device::Device<_> = faux.as_ref().as_ref();
+            dev.into()
+        };
+        self.parent.as_ref().map(dev)
     }
 
     /// How many of the queues have requests in their slots.

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 use crate::{
+    attributes,
     budget::Budget,
     config::{
         DiskConfig,
@@ -15,9 +16,16 @@ use crate::{
         Device,
         Shared, //
     },
+    exchange,
     medium::Medium,
     metadata::Metadata,
     mq::{
+        atomic::{
+            AtomicBool,
+            AtomicU64,
+            Ordering, //
+        },
+        AtomicWriteLimits,
         BlkStatus,
         BlockSize,
         DiscardLimits,
@@ -30,10 +38,12 @@ use crate::{
         QueueLimits,
         RequestInfo,
         WriteCache,
+        WriteStreamLimits,
         WriteZeroesLimits,
         ZoneLimits, //
     },
     operations::Ram,
+    os::work::WorkQueue,
     reservations::Reservations,
     zones::{
         Action,
@@ -50,6 +60,7 @@ use kernel::{
 pub(crate) struct RamDisk {
     config: DiskConfig,
     device: Arc<Shared>,
+    serial: u64,
     /// Without, nothing is copied.
     medium: Option<Medium>,
     metadata: Option<Metadata>,
@@ -57,10 +68,12 @@ pub(crate) struct RamDisk {
     budget: Budget,
     #[pin]
     reservations: Reservations,
+    /// Somebody has put another medium in, and nobody was told yet.
+    changed: AtomicBool,
 }
 
-/// What the memory of the driver's own command is filled with.
-pub(crate) const ANSWER: u8 = 0xa5;
+/// The serial number of the next disk.
+static SERIAL: AtomicU64 = AtomicU64::new(0x00a0_5500_0000_0000);
 
 /// How a request ends: well, with the place that an append went to if it is one, or with
 /// a status that says why not.
@@ -93,6 +106,7 @@ impl RamDisk {
                     size,
                     capacity,
                     config.conventional,
+                    (config.max_open, config.max_active),
                 )?)
             }
             None => None,
@@ -102,26 +116,59 @@ impl RamDisk {
             pin_init!(RamDisk {
                 config,
                 device: shared.clone(),
+                serial: SERIAL.fetch_add(1, Ordering::Relaxed),
                 medium,
                 metadata,
                 zones,
                 budget: Budget::new(shared.clone()),
                 reservations <- Reservations::new(),
+                changed: AtomicBool::new(false),
             }),
             GFP_KERNEL,
         )?;
-        GenDiskBuilder::new(limits, config.size)
+        let parent = device.parent();
+        let mut builder = GenDiskBuilder::new(limits, config.size)
             .read_only(config.read_only)
             .removable(config.removable)
             .no_part(config.no_part)
+            .hidden(config.hidden)
             .events(DiskEvents::MEDIA_CHANGE)
-            .build(fmt!("{}", name.as_str()), device.set.clone(), data)
+            .groups(&attributes::GROUPS);
+        if let Some(parent) = &parent {
+            builder = builder.parent(parent);
+        }
+        builder.build(fmt!("{}", name.as_str()), device.set.clone(), data)
     }
 
     /// The device's counters.
     #[inline]
     pub(crate) fn counters(&self) -> &Counters {
         &self.device.counters
+    }
+
+    /// A number that no other disk of the module has.
+    pub(crate) fn serial(&self) -> u64 {
+        self.serial
+    }
+
+    /// What does work for the device's disks.
+    pub(crate) fn work(&self) -> &WorkQueue {
+        &self.device.work
+    }
+
+    /// Puts another medium in, with the same data.
+    pub(crate) fn change_medium(&self) {
+        self.changed.store(true, Ordering::Relaxed);
+    }
+
+    /// True if another medium was put in since this was asked for the last time.
+    pub(crate) fn take_change(&self) -> bool {
+        self.changed.swap(false, Ordering::Relaxed)
+    }
+
+    /// Forgets all data.
+    pub(crate) fn forget(&self) {
+        self.clear(0, self.config.size);
     }
 
     /// The zones, if it has such.
@@ -146,6 +193,12 @@ impl RamDisk {
         let counters = self.counters();
         if rq.is_fua() {
             counters.fua.add();
+        }
+        if rq.is_atomic() {
+            counters.atomic.add();
+        }
+        if rq.write_stream() != 0 {
+            counters.in_stream.add();
         }
         if self.is_bad(rq) {
             counters.bad.add();
@@ -175,17 +228,21 @@ impl RamDisk {
             Op::ZoneFinish => self.manage(rq.offset(), Action::Finish),
             Op::ZoneReset => self.manage(rq.offset(), Action::Reset),
             Op::ZoneResetAll => self.reset_all(),
-            Op::DriverIn => self.answer(rq),
+            Op::DriverIn | Op::DriverOut => self.exchange(rq),
             _ => Err(BlkStatus::NotSupported),
         }
     }
 
-    /// Serves the one command of the driver's own: [`ANSWER`], as often as there is room.
-    fn answer(&self, rq: &RequestInfo<Ram>) -> Outcome {
-        self.counters().pings.add();
-        let mut data = rq.data_cursor();
-        while data.write(&[ANSWER]) == 1 {}
-        Ok(None)
+    /// Serves the one command of the driver's own.
+    fn exchange(&self, rq: &RequestInfo<Ram>) -> Outcome {
+        let counters = self.counters();
+        counters.pings.add();
+        if rq.is_polled() {
+            counters.polled_pings.add();
+        }
+        exchange::serve(rq)
+            .then_some(None)
+            .ok_or(BlkStatus::IoError)
     }
 
     fn write(&self, rq: &RequestInfo<Ram>, is_append: bool) -> Outcome {
@@ -285,8 +342,8 @@ fn limits(config: &DiskConfig) -> Result<QueueLimits> {
         0 => None,
         size => Some(ZoneLimits {
             size: PowerOfTwo::new(size)?,
-            max_open: 0,
-            max_active: 0,
+            max_open: config.max_open,
+            max_active: config.max_active,
             max_append: config.append,
             write_granularity: 0,
         }),
@@ -310,7 +367,25 @@ fn limits(config: &DiskConfig) -> Result<QueueLimits> {
         max_bytes: config.write_zeroes,
         unmap: true,
     });
+    let atomic_writes = match config.atomic {
+        0 => None,
+        unit_max => Some(AtomicWriteLimits {
+            max_bytes: u32::try_from(unit_max)?,
+            boundary: None,
+            unit_min: BlockSize::new(config.block)?.into(),
+            unit_max: PowerOfTwo::new(unit_max)?,
+        }),
+    };
+    let write_streams = match u16::try_from(config.streams)? {
+        0 => None,
+        max => Some(WriteStreamLimits {
+            max,
+            granularity: config.stream_size,
+        }),
+    };
     Ok(QueueLimits {
+        atomic_writes,
+        write_streams,
         write_cache: match config.cache {
             true => WriteCache::BackWithFua,
             false => WriteCache::Through,

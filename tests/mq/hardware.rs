@@ -126,6 +126,7 @@ pub(crate) struct HwQueue {
     repeats: Count,
     bogus: Count,
     requeues: Count,
+    stops: Count,
 }
 
 impl HwQueue {
@@ -148,6 +149,7 @@ impl HwQueue {
             repeats: Count::default(),
             bogus: Count::default(),
             requeues: Count::default(),
+            stops: Count::default(),
         })
     }
 
@@ -176,6 +178,11 @@ impl HwQueue {
     /// Whether the next request shall be given back once it is complete.
     pub(crate) fn requeues(&self) -> bool {
         self.requeues.is_nth(self.shared.config.requeue)
+    }
+
+    /// Whether the next time-out that comes in time shall stop the device.
+    pub(crate) fn stops(&self) -> bool {
+        self.stops.is_nth(self.shared.config.stop)
     }
 
     /// Has the device execute a command. It completes at once, or never.
@@ -208,6 +215,19 @@ impl HwQueue {
     /// Reads a completion entry. Any context.
     pub(crate) fn next(&self) -> Option<Entry> {
         self.commands.lock().done.pop().map(Entry)
+    }
+
+    /// Has the device complete a command that it has lost: for who polls at once, for who
+    /// waits with the next interrupt.
+    pub(crate) fn find(&self, cid: Cid) {
+        let mut commands = self.commands.lock();
+        if !commands.running {
+            return;
+        }
+        self.counters().found.add();
+        commands.done.push(cid);
+        drop(commands);
+        self.ring();
     }
 
     /// Has the device find all that it has lost, and complete it.

@@ -17,7 +17,9 @@
 //! | `medium`, `metadata`, `zones` | where its data are, what it keeps beside them, where it may be written |
 //! | `block_device` | what a disk answers to those who open it |
 //! | `reservations` | who may write it |
-//! | `ping` | commands of the driver's own, in all ways to send one |
+//! | `attributes` | what it shows of itself in sysfs |
+//! | `exchange` | the driver's own command, as a disk serves it |
+//! | `ping`, `order` | that command, in all ways to send one: from the kernel, from a program |
 //! | `config` | all parameters |
 //! | `counters` | how often each callback ran |
 //! | `control` | `/dev/mq_ram`: commands in, a report out |
@@ -36,8 +38,10 @@ mod os {
     pub(crate) mod context;
     pub(crate) mod device;
     pub(crate) mod timer;
+    pub(crate) mod work;
 }
 
+mod attributes;
 mod block_device;
 mod budget;
 mod config;
@@ -45,11 +49,13 @@ mod control;
 mod counters;
 mod device;
 mod disk;
+mod exchange;
 mod hardware;
 mod line;
 mod medium;
 mod metadata;
 mod operations;
+mod order;
 mod ping;
 mod plain;
 mod progress;

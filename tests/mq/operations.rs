@@ -27,8 +27,13 @@ use crate::{
         HwQueue, //
     },
     mq::{
+        atomic::{
+            AtomicU64,
+            Ordering, //
+        },
         BlkStatus,
         BudgetToken,
+        Cid,
         Completed,
         CompletionBatch,
         Expired,
@@ -42,6 +47,7 @@ use crate::{
         Refused,
         Request,
         RequestList,
+        TagSet,
         TimeoutAction, //
     },
     os::context::Context,
@@ -56,7 +62,10 @@ use kernel::{
     },
     sync::Arc,
     time::{
-        delay::fsleep,
+        delay::{
+            fsleep,
+            udelay, //
+        },
         Delta, //
     },
 };
@@ -156,13 +165,15 @@ impl Operations for Ram {
         counters.timeout.add();
         // It may complete on another CPU at this very moment, or not have reached its slot
         // yet: so nothing is decided by this look, and its time starts anew in any case.
-        if !rq.tag().is_some_and(|tag| queue.slots().is_full(tag)) {
+        let in_slot = |tag| Some((tag, queue.slots().cid(tag)?));
+        let Some((tag, cid)) = rq.tag().and_then(in_slot) else {
             counters.too_late.add();
             return TimeoutAction::ResetTimer;
-        }
+        };
         match (queue.shared().config.rescue, queue.line().set()) {
             (Rescue::Requeue, Some(set)) => device::take_back(&set, None),
             (Rescue::Fail, Some(set)) => device::take_back(&set, Some(BlkStatus::Timeout)),
+            (Rescue::Race, Some(set)) => race(queue, &set, tag, cid),
             _ => queue.find_lost(),
         }
         TimeoutAction::ResetTimer
@@ -309,6 +320,32 @@ fn publish(queue: &Queue<Ram>, rq: Request<Ram>, mode: CompletionMode) {
         }
     }
 }
+
+/// Has the device complete a command while the time-out of its request goes on.
+fn race(queue: &Queue<Ram>, set: &TagSet<Ram>, tag: usize, cid: Cid) {
+    let counters = queue.counters();
+    // From here on another CPU may take it. The time-out gives it nothing, then 1, 2, 4, and at
+    // last 1024 microseconds for that.
+    queue.find(cid);
+    let limit = (1u64 << (RACES.fetch_add(1, Ordering::Relaxed) % 12)) >> 1;
+    for _ in 0..limit {
+        if queue.slots().cid(tag) != Some(cid) {
+            break;
+        }
+        udelay(Delta::from_micros(1));
+    }
+    if queue.slots().cid(tag) != Some(cid) {
+        counters.completed_first.add();
+        return;
+    }
+    counters.timed_out_first.add();
+    if queue.stops() {
+        device::take_back(set, None);
+    }
+}
+
+/// How many races there were.
+static RACES: AtomicU64 = AtomicU64::new(0);
 
 /// Has the device look at the commands.
 #[inline]

@@ -5,7 +5,7 @@
 #![forbid(unsafe_code)]
 
 use crate::{
-    disk::ANSWER,
+    exchange::data_byte,
     mq::{
         self,
         atomic::{
@@ -50,7 +50,7 @@ impl EndIo<Ram> for Arc<Told> {
 ///
 /// `how` is `wait`, `limit` for a wait with a bound, `told` without data and by one who is
 /// told of its end, or `wait` with a property of the request: `head`, `nowait`, `reserved`,
-/// or `queue`, which is the last one.
+/// `polled`, or `queue`, which is the last one.
 ///
 /// # Errors
 ///
@@ -63,6 +63,7 @@ pub(crate) fn ping(disk: &mq::Disk<Ram>, how: &str, queues: u32) -> Result {
         "head" => config.at_head(),
         "nowait" => config.nowait(),
         "reserved" => config.reserved(),
+        "polled" => config.polled(),
         "queue" => config.on_queue(queues.wrapping_sub(1)),
         _ => return Err(EINVAL),
     };
@@ -77,7 +78,8 @@ pub(crate) fn ping(disk: &mq::Disk<Ram>, how: &str, queues: u32) -> Result {
             Passthrough::for_disk(disk, config)?.execute_kernel(&mut answer)?;
         }
     }
-    match answer.len() == 512 && answer.iter().all(|byte| *byte == ANSWER) {
+    let mut bytes = answer.iter().enumerate();
+    match answer.len() == 512 && bytes.all(|(at, byte)| *byte == data_byte(at)) {
         true => Ok(()),
         false => Err(EIO),
     }

@@ -20,7 +20,8 @@ use crate::{
     disk::RamDisk,
     mq::{
         BlkStatus,
-        GenDisk, //
+        GenDisk,
+        UniqueIdType, //
     },
     operations::Ram,
     ping,
@@ -90,6 +91,8 @@ impl Registry {
     /// resize NAME BYTES                       the disk says that it is smaller than it was made
     /// limit NAME BYTES                        its requests are as large as that at most
     /// lock NAME, unlock NAME                  it is read-only, or can be written
+    /// change NAME                             another medium is put in, with the same data
+    /// name NAME                               others in the kernel ask for its unique name
     /// ```
     pub(crate) fn execute(&mut self, line: &str) -> Result {
         let mut words = line.split_ascii_whitespace();
@@ -151,6 +154,19 @@ impl Registry {
             "lock" | "unlock" => {
                 self.disk(name)?.disk.set_read_only(command == "lock");
                 Ok(())
+            }
+            "change" => {
+                self.disk(name)?.disk.data().change_medium();
+                Ok(())
+            }
+            "name" => {
+                let disk = &self.disk(name)?.disk;
+                let id = disk.unique_id(UniqueIdType::Eui64)?;
+                let other = disk.unique_id(UniqueIdType::Naa);
+                match id.bytes() == disk.data().serial().to_be_bytes() && other == Err(EINVAL) {
+                    true => Ok(()),
+                    false => Err(EIO),
+                }
             }
             _ => Err(EINVAL),
         }

@@ -35,6 +35,64 @@ def test_no_reserved_tags(vm: Vm) -> None:
         ram.command("ping", "ram")
 
 
+def test_polled(vm: Vm) -> None:
+    """A command on a queue without interrupts ends because who waits for it polls."""
+    with mq_ram.loaded(vm) as ram:
+        ram.device("dev", queues=2, poll_queues=1, timeout_ms=2_000)
+        ram.disk("ram", "dev", no_part=True)
+        ram.command("ping", "ram", "polled")
+        counts = ram.counters("dev")
+    assert counts["polled_pings"] == 1 and counts["polled"] > 0
+    assert counts["interrupts"] == counts["timeout"] == 0
+
+
+_ORDER = (mq_ram.GUEST / "mq_order.py").read_bytes()
+
+
+def _order(vm: Vm, node: str, *what: object) -> None:
+    words = " ".join(map(str, what))
+    assert "all orders were right" in vm.run(f"python3 - {node} {words}", stdin=_ORDER).out
+
+
+@pytest.mark.kernels("stock", "debug")
+def test_memory_of_programs(vm: Vm) -> None:
+    """In one piece and in several, as it is and copied, in both directions, and given back unused."""
+    with mq_ram.loaded(vm) as ram:
+        ram.device("dev", queues=2)
+        _order(vm, ram.disk("ram", "dev"), "data")
+
+
+@pytest.mark.kernels("stock", "debug")
+def test_metadata_of_programs(vm: Vm) -> None:
+    with mq_ram.loaded(vm) as ram:
+        ram.device("dev", queues=2)
+        _order(vm, ram.disk("ram", "dev", metadata=64, block=4096), "metadata", 64)
+        _order(vm, ram.disk("none", "dev"), "none")
+
+
+@pytest.mark.kernels("stock", "debug")
+def test_memory_outlives_its_program(vm: Vm) -> None:
+    """Who is gone gets nothing written, and nobody else does."""
+    with mq_ram.loaded(vm) as ram:
+        ram.device("dev", queues=2)
+        vm.run(f"python3 - {ram.disk('ram', 'dev')} leave", stdin=_ORDER)
+
+        def is_unmapped() -> bool:
+            counts = ram.counters("dev")
+            return counts["unmapped_later"] == counts["not_written"] == 1
+
+        vm.wait_until(is_unmapped, 10, "both to be unmapped")
+
+
+def test_a_32_bit_program(vm: Vm) -> None:
+    """What it asks goes to compat_ioctl."""
+    with mq_ram.loaded(vm) as ram:
+        ram.device("dev")
+        _order(vm, ram.disk("ram", "dev"), "compat")
+        counts = ram.counters("dev")
+    assert counts["compat_ioctl"] == 3 and counts["ioctl"] == 3
+
+
 @pytest.mark.kernels("stock", "debug")
 def test_freeze_under_load(vm: Vm) -> None:
     """Frozen disks have no request under way; thawed they go on, and nothing is lost."""

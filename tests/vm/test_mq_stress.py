@@ -26,27 +26,38 @@ def _number(vm: Vm, name: str) -> int:
 
 @pytest.mark.kernels("stock", "debug")
 def test_timeouts_race_completions(vm: Vm) -> None:
-    """A device that loses every command finds all of them when the first one times out.
+    """A device that loses every command completes each at the moment of its time-out.
 
-    So blk-mq calls the time-outs of the others while an interrupt completes them on another CPU.
-    blk-mq looks for time-outs once a second, which bounds how fast they come.
+    Two processes poll for completions, one of them on another CPU than the work item that calls the
+    time-outs. That gives the other from no time at all to enough of it, and looks who was first. Now
+    and then it takes back what the device has, while the other reads completions. blk-mq looks for
+    time-outs once a second, which bounds how fast they come.
     """
     wanted = _number(vm, "mq_timeouts")
     with mq_ram.loaded(vm) as ram:
-        ram.device("dev", queues=2, depth=1000, lose=1, timeout_ms=20, rescue="late", repeat=3)
+        device = {"queues": 2, "poll_queues": 1, "depth": 1000, "timeout_ms": 20, "delay_ns": 1_000_000}
+        ram.device("dev", **device, lose=1, rescue="race", stop=700)
         node = ram.disk("ram", "dev", no_part=True)
-        job = mq_ram.fio(vm, node, iodepth=1000, bs="4k", size=8 * MIB, time_based=1, runtime=3600, verify=0)
+        load = {"time_based": 1, "runtime": 3600, "verify": 0, "hipri": 1, "iodepth": 500}
+        jobs = [mq_ram.fio(vm, node, 8 * MIB, cpus_allowed=cpu, **load) for cpu in range(2)]
         deadline = time.monotonic() + vm.scale * (60 + wanted / 50)
         while (counts := ram.counters("dev"))["timeout"] < wanted:
-            assert job.poll() is None, job.wait()
+            assert all(job.poll() is None for job in jobs), jobs[0].wait()
             assert time.monotonic() < deadline, f"only {counts}"
             time.sleep(0.5)
-        job.kill("INT")
-        job.wait(check=False)
+        for job in jobs:
+            job.kill("INT")
+            job.wait(check=False)
         ram.clear()
         counts = ram.counters("dev")
-    print(f"{counts['timeout']} time-outs, {counts['found']} commands found, {counts['too_late']} too late")
-    assert counts["lost"] == counts["found"] + counts["drained"]
+    names = ("timeout", "completed_first", "timed_out_first", "too_late", "drained", "stale")
+    print(", ".join(f"{counts[name]} {name}" for name in names))
+    assert counts["timeout"] == sum(
+        counts[name] for name in ("completed_first", "timed_out_first", "too_late")
+    )
+    for name in ("completed_first", "timed_out_first"):
+        assert counts[name] > counts["timeout"] // 50, name
+    assert counts["drained"] > 0
     assert counts["released"] == counts["started"]
 
 
@@ -63,6 +74,23 @@ def test_lost_commands_come_again(vm: Vm, rescue: str) -> None:
     assert (counts["stops"] > 0) == (rescue == "requeue")
 
 
+@pytest.mark.kernels("debug")
+def test_completions_that_the_kernel_hides(vm: Vm) -> None:
+    """With CONFIG_FAIL_IO_TIMEOUT some completions count for nothing: their requests time out."""
+    fault = "/sys/kernel/debug/fail_io_timeout"
+    with mq_ram.loaded(vm) as ram:
+        ram.device("dev", queues=2, timeout_ms=100, rescue="requeue")
+        node = ram.disk("ram", "dev", no_part=True)
+        vm.run(f"echo 2 >{fault}/probability; echo -1 >{fault}/times; echo 0 >{fault}/verbose")
+        vm.run("echo 1 >/sys/block/ram/io-timeout-fail")
+        mq_ram.fio(vm, node, 2 * MIB).wait()
+        vm.run(f"echo 0 >{fault}/probability")
+        ram.clear()
+        counts = ram.counters("dev")
+    assert counts["lost"] == 0 and counts["stale"] > 0
+    assert counts["timeout"] > 0 and counts["drained"] > 0
+
+
 @pytest.mark.allow_log(r"I/O error, dev ram, ", r"Buffer I/O error on dev ram", r"timeout error, dev ram, ")
 def test_lost_commands_fail(vm: Vm) -> None:
     with mq_ram.loaded(vm) as ram:
@@ -76,17 +104,25 @@ def test_lost_commands_fail(vm: Vm) -> None:
 
 @pytest.mark.kernels("stock", "debug")
 def test_number_of_queues_changes_under_load(vm: Vm) -> None:
-    """update_nr_hw_queues with three maps, also with an unchanged count."""
+    """update_nr_hw_queues with three maps, also with an unchanged count; and schedulers, and fsync."""
+    vm.run("modprobe -a bfq kyber-iosched")
     rounds = _number(vm, "mq_queue_changes")
     with mq_ram.loaded(vm) as ram:
         ram.device("dev", queues=4, max_queues=6, read_queues=1, poll_queues=1)
-        nodes = [ram.disk(f"ram{disk}", "dev") for disk in range(2)]
+        nodes = [ram.disk("ram0", "dev"), ram.disk("ram1", "dev", cache=True)]
         load = {"time_based": 1, "runtime": 3600, "verify": 0, "rw": "randrw"}
         jobs = [mq_ram.fio(vm, nodes[0], **load), mq_ram.fio(vm, nodes[0], hipri=1, **load)]
+        jobs += [mq_ram.fio(vm, nodes[1], fsync=8, **load)]
         for round_ in range(rounds):
             ram.command("queues", "dev", (1, 2, 2, 6, 3, 3, 5, 4)[round_ % 8])
+            if round_ % 2:
+                scheduler = SCHEDULERS[round_ // 2 % len(SCHEDULERS)]
+                vm.run(f"echo {scheduler} >/sys/block/ram1/queue/scheduler", timeout=120)
             assert all(job.poll() is None for job in jobs)
-        verified = mq_ram.fio(vm, nodes[1], MIB)
+        writer = jobs.pop()
+        writer.kill("INT")
+        writer.wait(check=False)
+        verified = mq_ram.fio(vm, nodes[1], MIB, fsync=8)
         while _running(verified):
             ram.command("queues", "dev", 2)
             ram.command("queues", "dev", 6)
@@ -98,6 +134,7 @@ def test_number_of_queues_changes_under_load(vm: Vm) -> None:
         counts = ram.counters("dev")
     assert counts["map_queues"] > rounds
     assert counts["init_hctx"] > 2 * rounds
+    assert counts["flush"] > 0
 
 
 @pytest.mark.parametrize("shared", [False, True])

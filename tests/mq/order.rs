@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The driver's own command, with the memory of the program that asks for it by ioctl.
+
+#![forbid(unsafe_code)]
+
+use crate::{
+    mq::{
+        DataDirection,
+        DiskRef,
+        Ended,
+        Passthrough,
+        PassthroughConfig,
+        UserMapping, //
+    },
+    operations::Ram,
+};
+use kernel::{
+    prelude::*,
+    sync::{
+        new_mutex,
+        Arc,
+        Mutex, //
+    },
+    time::{
+        delay::fsleep,
+        Delta, //
+    },
+    uaccess::{
+        UserPtr,
+        UserSlice,
+        UserSliceReader, //
+    },
+    workqueue::{
+        impl_has_work,
+        new_work,
+        Work,
+        WorkItem, //
+    },
+};
+
+/// `_IOW('r', 0x73, struct)` with the 32 bytes that [`Order::read`] reads. A 32-bit program has
+/// the same structure.
+pub(crate) const ORDER: u32 = 1 << 30 | 32 << 16 | 0x72 << 8 | 0x73;
+
+/// From memory to the disk, rather than the other way.
+const WRITE: u32 = 1 << 0;
+/// The address is that of an array of `struct iovec`, and the length counts these.
+const IOVEC: u32 = 1 << 1;
+/// The memory is mapped, and the command not executed after all.
+const CANCEL: u32 = 1 << 2;
+/// A thread of the kernel unmaps the memory, some time after the ioctl has returned.
+const LATER: u32 = 1 << 3;
+
+/// When [`LATER`] is, in milliseconds.
+const LATER_MS: i64 = 300;
+
+/// What a program asks for.
+struct Order {
+    address: usize,
+    len: usize,
+    metadata: usize,
+    metadata_len: usize,
+    flags: u32,
+}
+
+impl Order {
+    fn read(arg: usize) -> Result<Self> {
+        let mut reader = UserSlice::new(UserPtr::from_addr(arg), 32).reader();
+        let word = |reader: &mut UserSliceReader| reader.read::<u64>();
+        let order = Self {
+            address: usize::try_from(word(&mut reader)?)?,
+            len: usize::try_from(word(&mut reader)?)?,
+            metadata: usize::try_from(word(&mut reader)?)?,
+            metadata_len: usize::try_from(reader.read::<u32>()?)?,
+            flags: reader.read::<u32>()?,
+        };
+        match order.flags & !(WRITE | IOVEC | CANCEL | LATER) {
+            0 => Ok(order),
+            _ => Err(EINVAL),
+        }
+    }
+
+    fn has(&self, flag: u32) -> bool {
+        self.flags & flag != 0
+    }
+
+    /// A request with the memory that is asked for.
+    fn map<'q>(&self, disk: &DiskRef<'q, Ram>) -> Result<(Passthrough<'q, Ram>, UserMapping)> {
+        let direction = match self.has(WRITE) {
+            true => DataDirection::Out,
+            false => DataDirection::In,
+        };
+        let config = PassthroughConfig::new(direction);
+        let mut rq = Passthrough::for_disk(disk.disk(), config)?;
+        let memory = match self.has(IOVEC) {
+            true => rq.map_user_iovec(self.address, self.len)?,
+            false => rq.map_user(self.address, self.len)?,
+        };
+        if self.metadata_len != 0 {
+            let mapped = rq.map_user_metadata(&memory, self.metadata, self.metadata_len);
+            if let Err(error) = mapped {
+                memory.cancel(rq)?;
+                return Err(error);
+            }
+        }
+        Ok((rq, memory))
+    }
+}
+
+/// Does what the structure at `arg` asks for. May sleep.
+///
+/// # Errors
+///
+/// `EINVAL` for flags that there are not, what mapping met, `EIO` if the disk did not find its
+/// pattern.
+pub(crate) fn execute(disk: &DiskRef<'_, Ram>, arg: usize) -> Result<c_int> {
+    let order = Order::read(arg)?;
+    let (rq, memory) = order.map(disk)?;
+    if order.has(CANCEL) {
+        memory.cancel(rq)?;
+    } else if order.has(LATER) {
+        // What comes of it is its own, though nobody is here to see it any more.
+        let held = (rq.execute()?, memory);
+        let later = Arc::pin_init(
+            pin_init!(Later {
+                work <- new_work!("mq_ram::Later"),
+                held <- new_mutex!(Some(held)),
+            }),
+            GFP_KERNEL,
+        )?;
+        disk.data().work().enqueue(later);
+    } else {
+        rq.execute_mapped(memory)?;
+    }
+    Ok(0)
+}
+
+/// Memory of a program that may be gone when it is unmapped.
+#[pin_data]
+struct Later {
+    #[pin]
+    work: Work<Self>,
+    #[pin]
+    held: Mutex<Option<(Ended<Ram>, UserMapping)>>,
+}
+
+impl_has_work! {
+    impl HasWork<Self> for Later { self.work }
+}
+
+impl WorkItem for Later {
+    type Pointer = Arc<Self>;
+
+    fn run(this: Arc<Self>) {
+        fsleep(Delta::from_millis(LATER_MS));
+        let Some((ended, memory)) = this.held.lock().take() else {
+            return;
+        };
+        match memory.unmap(&ended) {
+            Ok(()) => ended.data().counters().unmapped_later.add(),
+            Err(EINTR) => ended.data().counters().not_written.add(),
+            Err(_) => {}
+        }
+    }
+}
