@@ -37,7 +37,7 @@ impl DmaAddr {
     /// # Safety
     ///
     /// `bits` must lie in memory mapped for the device which the address is going to be given to,
-    /// and the mapping must outlive every use that the device makes of the address.
+    /// and stay mapped until the device is done with it, or was stopped.
     #[inline(always)] // One move: a call would cost more than it does.
     pub(in crate::dma) const unsafe fn new(bits: u64) -> Self {
         // INVARIANT: By the safety requirement, `bits` is in a live mapping.

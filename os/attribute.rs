@@ -135,7 +135,7 @@ impl<O: Owner, T> Attribute<O, T> {
     /// # Safety
     ///
     /// `dev` is a live device whose data are a `T`, `attr` is the first field of an
-    /// attribute of this type, and `buf` has one page.
+    /// attribute of this type, and `buf` has one page, for the duration of the call.
     unsafe extern "C" fn show(
         dev: *mut bindings::device,
         attr: *mut bindings::device_attribute,
@@ -163,7 +163,7 @@ impl<O: Owner, T> Attribute<O, T> {
     /// # Safety
     ///
     /// `dev` is a live device whose data are a `T`, `attr` is the first field of an
-    /// attribute of this type, and `buf` has `len` bytes.
+    /// attribute of this type, and `buf` has `len` bytes, for the duration of the call.
     unsafe extern "C" fn store(
         dev: *mut bindings::device,
         attr: *mut bindings::device_attribute,

@@ -212,7 +212,7 @@ impl<T: CharDevice> Vtable<T> {
     /// `inode` is that of a node of `T`, which stays while the file is open; `file`
     /// is being opened.
     unsafe extern "C" fn open(inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
-        // SAFETY: by this function's requirements `i_cdev` lies in an `Inner<T>`.
+        // SAFETY: by this function's requirements the node lies in an `Inner<T>`.
         let inner =
             unsafe { kernel::container_of!(bindings::rnvme_inode_cdev(inode), Inner<T>, cdev) };
         // SAFETY: the open file keeps the node, the node its parent device, and that
@@ -228,7 +228,7 @@ impl<T: CharDevice> Vtable<T> {
 
     /// # Safety
     ///
-    /// `file` is open and of `T`.
+    /// `file` is open for the duration of the call, and of `T`.
     unsafe extern "C" fn ioctl(file: *mut bindings::file, cmd: c_uint, arg: c_ulong) -> c_long {
         // SAFETY: the pointer of an `Arc`, set by `open` and kept as said there.
         let data = unsafe { ArcBorrow::from_raw((*file).private_data.cast::<T>()) };

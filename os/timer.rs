@@ -88,7 +88,7 @@ impl<A: Alarm> Timer<A> {
 
     /// # Safety
     ///
-    /// `timer` is that of a live value of this type.
+    /// `timer` is that of a value of this type, which is live for the duration of the call.
     unsafe extern "C" fn callback(timer: *mut bindings::hrtimer) -> bindings::hrtimer_restart {
         // SAFETY: `timer` is the first field of a `repr(C)` structure, which lives for
         // the duration of the call, as dropping it waits for this function.

@@ -25,7 +25,7 @@ use kernel::{
 ///
 /// # Invariants
 ///
-/// Made by `alloc_workqueue`.
+/// Made by `alloc_workqueue_noprof`.
 pub(crate) struct WorkQueue(NonNull<bindings::workqueue_struct>);
 
 // SAFETY: a work queue may be used and destroyed from any thread.
@@ -78,7 +78,7 @@ impl WorkQueue {
 
 impl Drop for WorkQueue {
     fn drop(&mut self) {
-        // SAFETY: made by `alloc_workqueue`; waits for what still runs.
+        // SAFETY: made by `alloc_workqueue_noprof`; waits for what still runs.
         unsafe { bindings::destroy_workqueue(self.0.as_ptr()) };
     }
 }

@@ -123,7 +123,7 @@ impl<T: Driver> pci::Driver for Adapter<T> {
     }
 }
 
-// SAFETY: the layout is that of `pci::Adapter`, to which everything is delegated.
+// SAFETY: the layout is that of PCI's own `Adapter`, to which everything is delegated.
 unsafe impl<T: Driver> driver::DriverLayout for Adapter<T> {
     type DriverType = bindings::pci_driver;
     type DriverData<'bound> = Binding<T>;

@@ -7,6 +7,7 @@ macro_rules! driver {
     (
         $(TagSetData = $tag_set_data:ty;)?
         $(Queue = $queue:ty;)?
+        $(HwCtxData = $hw_ctx_data:ty;)?
         $(QueueData = $queue_data:ty;)?
         $(RequestData = $request_data:ty;)?
         $(Mapping = $mapping:ty;)?
@@ -34,7 +35,7 @@ macro_rules! driver {
         impl crate::mq::Operations for Driver {
             type TagSetData = driver!(@type $($tag_set_data)?);
             type Queue = driver!(@type $($queue)?);
-            type HwCtxData = ();
+            type HwCtxData = driver!(@type $($hw_ctx_data)?);
             type QueueData = driver!(@type $($queue_data)?);
             type RequestData = driver!(@type $($request_data)?);
             type Mapping = driver!(@type $($mapping)?);
@@ -71,8 +72,8 @@ macro_rules! driver {
                 _queue: &crate::mq::Queue<Self>,
                 _data: &Self::QueueData,
                 _numa_node: i32,
-            ) -> impl kernel::prelude::PinInit<(), kernel::error::Error> {
-                Ok(())
+            ) -> impl kernel::prelude::PinInit<Self::HwCtxData, kernel::error::Error> {
+                Err::<Self::HwCtxData, _>(kernel::prelude::ENOMEM)
             }
 
             fn init_request(

@@ -29,6 +29,28 @@ mod queue {
     }
 }
 
+/// A hardware context is made by one thread and goes with another, and its data with it.
+mod hw_ctx_data {
+    #[derive(Default)]
+    pub(crate) struct Local(Option<core::ptr::NonNull<u8>>);
+
+    // SAFETY: a case, in which nothing is shared.
+    unsafe impl Sync for Local {}
+
+    driver! {
+        //= HwCtxData = usize;
+        HwCtxData = Local; //~ E0277: sent between threads
+    }
+}
+
+/// Each CPU borrows the data of a hardware context.
+mod hw_ctx_data_is_lent {
+    driver! {
+        //= HwCtxData = u32;
+        HwCtxData = core::cell::Cell<u32>; //~ E0277: shared between threads
+    }
+}
+
 /// Each CPU borrows the data of a disk.
 mod queue_data {
     driver! {
