@@ -90,7 +90,8 @@ impl PassthroughConfig {
     }
 
     /// On a polled hardware queue, if there is one (`REQ_POLLED`). [`Passthrough::execute`]
-    /// and its likes poll; after [`Passthrough::execute_nowait`] somebody else has to.
+    /// and its likes poll; after [`Passthrough::execute_nowait`], and for
+    /// [`Passthrough::execute_timeout`], somebody else has to.
     pub(crate) const fn polled(mut self) -> Self {
         self.opf |= bindings::REQ_POLLED;
         self

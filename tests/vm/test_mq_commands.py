@@ -84,8 +84,8 @@ def test_memory_outlives_its_program(vm: Vm) -> None:
         vm.wait_until(is_unmapped, 10, "both to be unmapped")
 
 
-def test_a_32_bit_program(vm: Vm) -> None:
-    """What it asks goes to compat_ioctl."""
+def test_compat_ioctl(vm: Vm) -> None:
+    """What a 32-bit program asks."""
     with mq_ram.loaded(vm) as ram:
         ram.device("dev")
         _order(vm, ram.disk("ram", "dev"), "compat")
