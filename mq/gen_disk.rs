@@ -324,6 +324,28 @@ impl<T: Operations> GenDisk<T> {
         update.commit_frozen(&limits)
     }
 
+    /// As [`Self::update_limits`], and calls `also` once the new limits are in effect, while
+    /// there is still no request under way: for what the driver itself keeps of them.
+    ///
+    /// # Errors
+    ///
+    /// As there; `also` is not called then.
+    pub(crate) fn update_limits_and(
+        &self,
+        change: impl FnOnce(&mut QueueLimits) -> Result,
+        also: impl FnOnce(),
+    ) -> Result {
+        let update = LimitsUpdate::start(self.queue());
+        let mut limits = update.limits()?;
+        change(&mut limits)?;
+        // In this order, as everywhere: first the lock of the limits.
+        let frozen = self.queue().freeze();
+        update.commit(&limits)?;
+        also();
+        drop(frozen);
+        Ok(())
+    }
+
     /// Asks for the zones anew, after the device has changed them
     /// (`blk_revalidate_disk_zones`). May sleep; calls [`BlockDevice::report_zones`], and
     /// freezes the queue.

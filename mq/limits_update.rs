@@ -45,6 +45,18 @@ impl<'a, T: Operations> LimitsUpdate<'a, T> {
         Ok(QueueLimits::read(&self.raw)?)
     }
 
+    /// Puts `limits` in effect (`queue_limits_commit_update`). Unlocks. For who has frozen the
+    /// queue since it was locked.
+    pub(super) fn commit(mut self, limits: &QueueLimits) -> Result {
+        limits.write(&mut self.raw)?;
+        let queue = self.queue.as_raw();
+        let mut raw = self.raw;
+        // The call unlocks, whatever its result.
+        mem::forget(self);
+        // SAFETY: the queue is live, and its limits were locked by the type invariant.
+        to_result(unsafe { bindings::queue_limits_commit_update(queue, &mut raw) })
+    }
+
     /// Puts `limits` in effect with no request under way
     /// (`queue_limits_commit_update_frozen`). Waits for those that are. Unlocks.
     pub(super) fn commit_frozen(mut self, limits: &QueueLimits) -> Result {

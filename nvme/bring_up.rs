@@ -5,21 +5,14 @@
 //! NVM Express Base Specification 2.0c, 3.5.
 
 use super::{
-    admin::{
-        Admin,
-        AdminError, //
-    },
+    admin::Admin,
     controller::Controller,
     hardware::Hardware,
-    namespace,
     registers::Registers,
     spec::{
         admin,
         identify_ctrl::ControllerType,
-        ids::{
-            Nsid,
-            QueueId, //
-        },
+        ids::QueueId,
         regs::Version, //
     },
     state::State,
@@ -33,10 +26,6 @@ use kernel::{
     prelude::*,
     sync::Arc, //
 };
-
-/// The largest number of namespaces that is looked for on a controller that does not
-/// know lists of them: it would be asked for each.
-const MAX_COUNTED_NAMESPACES: u32 = 1024;
 
 impl Controller {
     /// Goes from nothing to a node and its disks. May sleep.
@@ -70,7 +59,7 @@ impl Controller {
         self.with_hardware(|hw| self.go_live(hw))?;
         self.make_node(&lease)?;
         if has_io {
-            self.scan(&admin);
+            self.scan_first();
         }
         self.watch();
         Ok(())
@@ -171,71 +160,6 @@ impl Controller {
             self.clone(),
         )?;
         *self.node.lock() = Some(node);
-        Ok(())
-    }
-
-    /// Makes a disk of each active namespace. One that cannot be used is named in the
-    /// log, and the others are there all the same.
-    fn scan(self: &Arc<Self>, admin: &Admin) {
-        let mut after = Nsid::NONE;
-        if self.version >= Version::V1_1 {
-            // There are fewer than 2^32 namespaces, and each round finds a higher one.
-            loop {
-                let list = match admin.query(admin::identify_active_ns_list(after)) {
-                    Ok(list) => list,
-                    Err(error @ AdminError::Status(_)) => {
-                        self.complain("Identify, active namespaces", &error);
-                        break;
-                    }
-                    Err(error) => return self.complain("Identify, active namespaces", &error),
-                };
-                for nsid in list.iter(after) {
-                    if self.add_namespace(admin, nsid).is_err() {
-                        return;
-                    }
-                }
-                match list.next(after) {
-                    Some(last) => after = last,
-                    None => return,
-                }
-            }
-        }
-        if after == Nsid::NONE {
-            let count = self.identify().map_or(0, |identity| identity.nn.get());
-            for nsid in 1..=count.min(MAX_COUNTED_NAMESPACES) {
-                if self.add_namespace(admin, Nsid::new(nsid)).is_err() {
-                    return;
-                }
-            }
-        }
-    }
-
-    /// # Errors
-    ///
-    /// The controller does not answer, so that it is no use to ask on.
-    fn add_namespace(self: &Arc<Self>, admin: &Admin, nsid: Nsid) -> Result {
-        match namespace::add(self, admin, nsid) {
-            Ok(Some(disk)) => {
-                let mut disks = self.disks.lock();
-                if self.state.get() == State::Dead {
-                    // Who declared it dead has looked at the disks already.
-                    disk.mark_dead();
-                }
-                if disks.push(disk, GFP_KERNEL).is_err() {
-                    self.say(format_args!("namespace {nsid}: out of memory"));
-                }
-            }
-            Ok(None) => {}
-            Err(error) => {
-                self.say(format_args!(
-                    "namespace {nsid}: no disk, error {}",
-                    error.to_errno()
-                ));
-                if error == ETIMEDOUT || error == ENODEV {
-                    return Err(error);
-                }
-            }
-        }
         Ok(())
     }
 }

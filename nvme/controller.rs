@@ -18,6 +18,7 @@ use super::{
     peek::Peeker,
     registers::Registers,
     reset::Resets,
+    scan::Scans,
     spec::{
         identify_ctrl::IdentifyCtrl,
         identify_ctrl_nvm::IdentifyCtrlNvm,
@@ -63,6 +64,9 @@ pub(super) const HALT: u64 = 1;
 
 /// The work item that deals with asynchronous events.
 pub(super) const EVENTS: u64 = 2;
+
+/// The work item that looks for namespaces.
+pub(super) const SCAN: u64 = 3;
 
 /// The longest pause before a retry: a device may ask for two hours.
 const MAX_RETRY_DELAY_MS: u32 = 5000;
@@ -111,6 +115,11 @@ pub(crate) struct Controller {
     /// Asks for events, and deals with them.
     #[pin]
     pub(super) event_work: Work<Controller, EVENTS>,
+    #[pin]
+    pub(super) scans: Mutex<Scans>,
+    /// Looks which namespaces there are.
+    #[pin]
+    pub(super) scan_work: Work<Controller, SCAN>,
 }
 
 impl Controller {
@@ -151,6 +160,8 @@ impl Controller {
                 halt <- new_work!("rnvme::halt"),
                 events <- new_mutex!(Events::new()),
                 event_work <- new_work!("rnvme::events"),
+                scans <- new_mutex!(Scans::new()),
+                scan_work <- new_work!("rnvme::scan"),
             }),
             GFP_KERNEL,
         )?;

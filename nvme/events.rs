@@ -18,6 +18,7 @@ use super::{
     },
     event_table::EventTable,
     reset::Cause,
+    scan::Wanted,
     spec::{
         admin,
         event::{
@@ -54,7 +55,7 @@ const PAUSE_MS: u32 = 100;
 const MAX_FAILURES: u32 = 2;
 
 /// What is reported. The SMART warnings need no support; the others those that OAES has.
-const WANTED: AsyncEvents = AsyncEvents::SMART;
+const WANTED: AsyncEvents = AsyncEvents::SMART.or(AsyncEvents::NAMESPACE_ATTRIBUTES);
 
 /// The Asynchronous Event Requests of an admin queue, and who is told of their answers.
 pub(crate) struct EventRequests {
@@ -189,6 +190,10 @@ impl Controller {
 
     /// Something has happened.
     fn event(self: &Arc<Self>, admin: &Admin, event: AsyncEvent) {
+        if event.what() == AsyncEvent::NAMESPACE_ATTRIBUTES {
+            // Whoever looks at them reads the log page. User space hears of disks.
+            return self.scan_soon(Wanted::Changed);
+        }
         // Reading its log page is also what has the controller report events of this type again.
         match event.kind() {
             EventType::ERROR => match admin.query(admin::get_error_log::<1>()) {

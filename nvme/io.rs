@@ -306,10 +306,11 @@ fn transfer(
 /// The logical blocks that a request is about.
 #[inline(always)] // As `prepare`.
 fn blocks(ns: &Namespace, rq: &RequestInfo<IoQueues>) -> Option<LbaRange> {
+    let size = ns.lba_size();
     // CAST: fewer blocks than bytes, which have 32 bits.
     Some(LbaRange {
-        start: ns.lba_size().blocks_in(rq.offset()),
-        blocks: BlockCount::new(ns.lba_size().blocks_in(u64::from(rq.len())) as u32)?,
+        start: size.blocks_in(rq.offset()),
+        blocks: BlockCount::new(size.blocks_in(u64::from(rq.len())) as u32)?,
     })
 }
 

@@ -111,6 +111,8 @@ const IO_CMD: u32 = _IOWR::<UserCommand>('N' as u32, 0x43);
 const ADMIN64_CMD: u32 = _IOWR::<UserCommand64>('N' as u32, 0x47);
 /// `NVME_IOCTL_RESET`.
 const RESET: u32 = _IO('N' as u32, 0x44);
+/// `NVME_IOCTL_RESCAN`.
+const RESCAN: u32 = _IO('N' as u32, 0x46);
 /// `NVME_IOCTL_IO64_CMD`.
 const IO64_CMD: u32 = _IOWR::<UserCommand64>('N' as u32, 0x48);
 
@@ -139,13 +141,15 @@ impl CharDevice for Controller {
     fn ioctl(this: ArcBorrow<'_, Self>, cmd: u32, arg: usize) -> Result<isize> {
         match cmd {
             ADMIN_CMD => round_trip::<UserCommand>(arg, |command| {
-                admin_command(&this, Via::Controller, command)
+                admin_command(&this.into(), Via::Controller, command)
             }),
             ADMIN64_CMD => round_trip::<UserCommand64>(arg, |command| {
-                admin_command(&this, Via::Controller, command)
+                admin_command(&this.into(), Via::Controller, command)
             }),
             RESET if !user::is_admin() => Err(EACCES),
             RESET => Arc::from(this).reset_now().map(|()| 0),
+            RESCAN if !user::is_admin() => Err(EACCES),
+            RESCAN => Arc::from(this).scan_now().map(|()| 0),
             _ => Err(ENOTTY),
         }
     }
@@ -285,14 +289,29 @@ fn command(user: &UserCommand) -> Result<Command> {
 }
 
 /// An admin command of a user.
-fn admin_command(controller: &Controller, via: Via, user: &UserCommand) -> Result<Completion> {
+fn admin_command(controller: &Arc<Controller>, via: Via, user: &UserCommand) -> Result<Completion> {
     let command = command(user)?;
     may_send_admin(via, &command)?;
     if AdminOpcode(command.opcode) == AdminOpcode::IDENTIFY && user.data_len < IDENTIFY_LEN {
         return Err(EINVAL);
     }
     let admin = controller.admin()?;
-    send_admin(&admin, user, command)
+    let completion = send_admin(&admin, user, command)?;
+    if completion.status.is_success() && changes_namespaces(AdminOpcode(command.opcode)) {
+        // Whoever sent it finds what he made. What may be wrong with that the log says.
+        let _ = controller.scan_now();
+    }
+    Ok(completion)
+}
+
+/// Whether a command may change which namespaces there are, or what one is.
+fn changes_namespaces(opcode: AdminOpcode) -> bool {
+    matches!(
+        opcode,
+        AdminOpcode::FORMAT_NVM
+            | AdminOpcode::NAMESPACE_MANAGEMENT
+            | AdminOpcode::NAMESPACE_ATTACHMENT
+    )
 }
 
 fn send_admin(admin: &Admin, user: &UserCommand, command: Command) -> Result<Completion> {
@@ -310,9 +329,6 @@ fn io_command(disk: &DiskRef<'_, IoQueues>, via: Via, user: &UserCommand) -> Res
     let ns = disk.data();
     let command = command(user)?;
     may_send_io(via, &command)?;
-    if u64::from(user.data_len) < transferred(ns, &command) {
-        return Err(EINVAL);
-    }
     if ns.controller().state() != State::Live {
         return Err(ENODEV);
     }
@@ -321,6 +337,10 @@ fn io_command(disk: &DiskRef<'_, IoQueues>, via: Via, user: &UserCommand) -> Res
         PassthroughConfig::new(direction(user.opcode))
             .timeout_ms(timeout_ms(user, params::io_timeout())),
     )?;
+    // The size of a block does not change any more while there is this request.
+    if u64::from(user.data_len) < transferred(ns, &command) {
+        return Err(EINVAL);
+    }
     request.data_mut().set(CommandData::for_command(command));
     let ended = if user.data_len == 0 {
         request.execute()?

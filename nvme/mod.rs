@@ -25,6 +25,7 @@
 //! | [`admin`] | the admin queue and its commands |
 //! | [`hardware`] | what is acquired of the device, and taken back |
 //! | [`namespace`] | namespaces as disks |
+//! | [`scan`] | which namespaces there are, and what has changed |
 //! | [`ioctl`] | commands of users, and who may send them |
 //! | [`sysfs`] | attributes |
 //! | [`debugfs`] | what is shown of the inside |
@@ -51,6 +52,7 @@ pub(crate) mod registers;
 mod removal;
 pub(crate) mod reset;
 pub(crate) mod ring;
+mod scan;
 pub(crate) mod spec;
 pub(crate) mod state;
 pub(crate) mod sysfs;

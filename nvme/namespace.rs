@@ -3,7 +3,10 @@
 //! Namespaces as disks, `/dev/rnvmeNnM` for namespace identifier M.
 
 use super::{
-    admin::Admin,
+    admin::{
+        Admin,
+        AdminError, //
+    },
     controller::Controller,
     io::IoQueues,
     ioctl,
@@ -29,6 +32,10 @@ use crate::{
         prp::PageSize, //
     },
     mq::{
+        atomic::{
+            AtomicU64,
+            Ordering, //
+        },
         BlockDevice,
         BlockSize,
         DiscardLimits,
@@ -45,13 +52,17 @@ use crate::{
     },
 };
 use kernel::{
+    new_mutex,
     prelude::*,
     str::CString,
-    sync::Arc, //
+    sync::{
+        Arc,
+        Mutex, //
+    },
 };
 
 /// The names of a namespace, as far as the controller gives them.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Identifiers {
     /// IEEE extended unique identifier.
     pub(crate) eui64: Option<[u8; 8]>,
@@ -61,20 +72,34 @@ pub(crate) struct Identifiers {
     pub(crate) uuid: Option<[u8; 16]>,
     /// Command set, NVM if the controller does not say.
     pub(crate) csi: Option<Csi>,
+    /// There was a list of them.
+    listed: bool,
 }
 
 /// A namespace. It lives until its disk is closed for the last time.
+///
+/// What may change while the disk is there is in words that are written with its queue frozen,
+/// so that a request sees the same in all of them.
+#[pin_data]
 pub(crate) struct Namespace {
     // What the data path reads comes first.
     nsid: Nsid,
-    lba_size: LbaSize,
-    how: IoControl,
-    zeroes_by_deallocation: bool,
-    discard_ranges: u16,
+    /// [`LbaSize::code`].
+    lba_size: AtomicU64,
+    /// [`IoControl::bits`].
+    how: AtomicU64,
+    /// [`ZEROES`], and how many ranges a discard may have.
+    discard: AtomicU64,
     controller: Arc<Controller>,
     identifiers: Identifiers,
     name: CString,
+    /// What the disk has been told.
+    #[pin]
+    limits: Mutex<BlockLimits>,
 }
+
+/// Deallocated blocks read as zeroes, and Write Zeroes may deallocate.
+const ZEROES: u64 = 1 << 16;
 
 impl Namespace {
     /// The namespace identifier.
@@ -86,23 +111,33 @@ impl Namespace {
     /// The size of a logical block.
     #[inline]
     pub(crate) fn lba_size(&self) -> LbaSize {
-        self.lba_size
+        LbaSize::from_code(self.lba_size.load(Ordering::Relaxed))
     }
 
     /// What every read and write asks for.
     #[inline]
     pub(crate) fn io_control(&self) -> IoControl {
-        self.how
+        IoControl::from_bits(self.how.load(Ordering::Relaxed))
     }
 
     /// Deallocated blocks read as zeroes, and Write Zeroes may deallocate.
     pub(crate) fn zeroes_by_deallocation(&self) -> bool {
-        self.zeroes_by_deallocation
+        self.discard.load(Ordering::Relaxed) & ZEROES != 0
     }
 
     /// How many ranges a discard may have.
     pub(crate) fn discard_ranges(&self) -> usize {
-        usize::from(self.discard_ranges)
+        // CAST: 16 bits.
+        usize::from(self.discard.load(Ordering::Relaxed) as u16)
+    }
+
+    /// For who has frozen the queue.
+    fn set(&self, found: &Found) {
+        self.lba_size
+            .store(found.limits.lba_size.code(), Ordering::Relaxed);
+        self.how.store(found.how.bits(), Ordering::Relaxed);
+        self.discard
+            .store(discard(&found.limits), Ordering::Relaxed);
     }
 
     /// The controller.
@@ -144,18 +179,25 @@ impl BlockDevice for IoQueues {
     }
 }
 
-/// Makes a disk of a namespace; `None` for one that is not there, or that cannot be
-/// used, which the log then says. May sleep.
-pub(crate) fn add(
-    controller: &Arc<Controller>,
+/// A namespace as the controller describes it, which a disk can be made of.
+pub(super) struct Found {
+    identifiers: Identifiers,
+    how: IoControl,
+    limits: BlockLimits,
+}
+
+/// Asks what a namespace is; `None` for one that is not there, or that cannot be used, which
+/// the log then says. May sleep.
+pub(super) fn look(
+    controller: &Controller,
     admin: &Admin,
     nsid: Nsid,
-) -> Result<Option<GenDisk<IoQueues>>> {
+) -> Result<Option<Found>, AdminError> {
     let ns = admin.query(admin::identify_ns(nsid))?;
     if ns.is_inactive() {
         return Ok(None);
     }
-    let identifiers = identifiers(controller, admin, nsid, &ns);
+    let identifiers = identifiers(controller, admin, nsid, &ns)?;
     if let Some(csi) = identifiers.csi.filter(|csi| *csi != Csi::NVM) {
         controller.say(format_args!(
             "namespace {nsid}: no disk: {csi} is not supported"
@@ -190,23 +232,41 @@ pub(crate) fn add(
         ));
         return Ok(None);
     }
-    let set = controller.look(|hw| hw.io_set()).flatten().ok_or(ENODEV)?;
-    let name = CString::try_from_fmt(format_args!("rnvme{}n{}", controller.number(), nsid))?;
     let how = match ns.protection_type() {
         Some(_) => IoControl::NONE.protection_action(),
         None => IoControl::NONE,
     };
-    let data = Arc::new(
-        Namespace {
+    Ok(Some(Found {
+        identifiers,
+        how,
+        limits,
+    }))
+}
+
+/// Makes a disk of a namespace. May sleep.
+pub(super) fn add(
+    controller: &Arc<Controller>,
+    nsid: Nsid,
+    found: Found,
+) -> Result<GenDisk<IoQueues>> {
+    let set = controller.look(|hw| hw.io_set()).flatten().ok_or(ENODEV)?;
+    let name = CString::try_from_fmt(format_args!("rnvme{}n{}", controller.number(), nsid))?;
+    let Found {
+        identifiers,
+        how,
+        limits,
+    } = found;
+    let data = Arc::pin_init(
+        pin_init!(Namespace {
             nsid,
-            lba_size: limits.lba_size,
-            how,
-            discard_ranges: limits.discard.map_or(1, |discard| discard.max_ranges),
-            zeroes_by_deallocation: limits.write_zeroes.is_some_and(|wz| wz.deallocate),
+            lba_size: AtomicU64::new(limits.lba_size.code()),
+            how: AtomicU64::new(how.bits()),
+            discard: AtomicU64::new(discard(&limits)),
             controller: controller.clone(),
             identifiers,
             name,
-        },
+            limits <- new_mutex!(limits),
+        }),
         GFP_KERNEL,
     )?;
     let label = CString::try_from_fmt(fmt!("{}", *data.name))?;
@@ -216,7 +276,73 @@ pub(crate) fn add(
         .parent(&parent)
         .groups(&sysfs::NAMESPACE_GROUPS)
         .build(fmt!("{}", *label), set, data)
-        .map(Some)
+}
+
+/// What came of looking again at a namespace that has a disk.
+pub(super) enum Change {
+    /// The disk is as the namespace is.
+    Done,
+    /// The disk cannot become what the namespace is.
+    Other,
+}
+
+/// Makes a disk what its namespace has become. May sleep, and waits for the disk's requests if
+/// there is anything to change.
+pub(super) fn update(disk: &GenDisk<IoQueues>, found: &Found) -> Change {
+    let ns = disk.data();
+    let nsid = ns.nsid;
+    let say = |what: core::fmt::Arguments<'_>| {
+        ns.controller.say(format_args!("namespace {nsid}: {what}"));
+    };
+    if found.identifiers.listed != ns.identifiers.listed {
+        say(format_args!("its names are not to be had, left as it is"));
+        return Change::Done;
+    }
+    if found.identifiers != ns.identifiers {
+        say(format_args!("it is another one than before"));
+        return Change::Other;
+    }
+    let mut limits = ns.limits.lock();
+    if *limits == found.limits && ns.io_control() == found.how {
+        return Change::Done;
+    }
+    let result = queue_limits(&found.limits).and_then(|new| {
+        disk.update_limits_and(
+            |in_effect| {
+                *in_effect = new;
+                Ok(())
+            },
+            || {
+                ns.set(found);
+                if limits.read_only != found.limits.read_only {
+                    disk.set_read_only(found.limits.read_only);
+                }
+                // It is a whole number of blocks, so of sectors.
+                let _ = disk.set_capacity(found.limits.capacity);
+            },
+        )
+    });
+    if let Err(error) = result {
+        say(format_args!(
+            "its disk cannot be changed: error {}",
+            error.to_errno()
+        ));
+        return Change::Other;
+    }
+    say(format_args!(
+        "{} blocks of {} bytes now",
+        found.limits.lba_size.blocks_in(found.limits.capacity),
+        found.limits.lba_size.bytes()
+    ));
+    *limits = found.limits;
+    Change::Done
+}
+
+/// The word of a namespace that tells how to discard.
+fn discard(limits: &BlockLimits) -> u64 {
+    let ranges = limits.discard.map_or(1, |discard| discard.max_ranges);
+    let zeroes = limits.write_zeroes.is_some_and(|wz| wz.deallocate);
+    u64::from(ranges) | if zeroes { ZEROES } else { 0 }
 }
 
 /// The limits, as the block layer has them.
@@ -254,17 +380,23 @@ fn queue_limits(limits: &BlockLimits) -> Result<QueueLimits> {
 }
 
 /// Asks for the namespace's names, as the controller's version lets us.
-fn identifiers(controller: &Controller, admin: &Admin, nsid: Nsid, ns: &IdentifyNs) -> Identifiers {
+fn identifiers(
+    controller: &Controller,
+    admin: &Admin,
+    nsid: Nsid,
+    ns: &IdentifyNs,
+) -> Result<Identifiers, AdminError> {
     let mut found = Identifiers {
         eui64: ns.eui64(),
         nguid: ns.nguid(),
         ..Identifiers::default()
     };
     if controller.version() < Version::V1_3 {
-        return found;
+        return Ok(found);
     }
     match admin.query(admin::identify_ns_descriptors(nsid)) {
         Ok(list) => {
+            found.listed = true;
             for descriptor in list.iter() {
                 match descriptor {
                     NsDescriptor::Eui64(eui64) => found.eui64 = Some(eui64),
@@ -275,9 +407,10 @@ fn identifiers(controller: &Controller, admin: &Admin, nsid: Nsid, ns: &Identify
                 }
             }
         }
-        Err(error) => controller.say(format_args!(
+        Err(error @ AdminError::Status(_)) => controller.say(format_args!(
             "namespace {nsid}: Identify, namespace descriptors failed: {error}"
         )),
+        Err(error @ AdminError::Kernel(_)) => return Err(error),
     }
-    found
+    Ok(found)
 }

@@ -61,6 +61,7 @@ impl Controller {
         self.leave();
         let debugfs = self.debugfs.lock().take();
         drop(debugfs);
+        self.stop_scanning();
         let disks = core::mem::take(&mut *self.disks.lock());
         drop(disks);
         let node = self.node.lock().take();

@@ -400,6 +400,7 @@ impl Controller {
             Ok(())
         })?;
         self.watch();
+        self.scan_after_reset();
         Ok(())
     }
 

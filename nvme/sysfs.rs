@@ -30,7 +30,7 @@ use kernel::{
 type OfController = Attribute<OfDevice, Controller>;
 type OfNamespace = Attribute<OfDisk, Namespace>;
 
-static CONTROLLER: [OfController; 13] = [
+static CONTROLLER: [OfController; 14] = [
     OfController::new(c"model", |ctrl, out| {
         out.line(format_args!(
             "{}",
@@ -90,8 +90,9 @@ static CONTROLLER: [OfController; 13] = [
         out.line(format_args!("{}", entries.saturating_sub(1)))
     }),
     OfController::write_only(c"reset_controller", |ctrl, _| Arc::from(ctrl).reset_now()),
+    OfController::write_only(c"rescan_controller", |ctrl, _| Arc::from(ctrl).scan_now()),
 ];
-static CONTROLLER_LIST: AttributeList<OfDevice, Controller, 14> = AttributeList::new(&CONTROLLER);
+static CONTROLLER_LIST: AttributeList<OfDevice, Controller, 15> = AttributeList::new(&CONTROLLER);
 static CONTROLLER_GROUP: AttributeGroup<OfDevice, Controller> =
     AttributeGroup::new(&CONTROLLER_LIST);
 /// The attributes of a controller.

@@ -40,6 +40,21 @@ impl IoControl {
     /// Nothing special.
     pub(crate) const NONE: Self = Self { cdw12: 0, cdw13: 0 };
 
+    /// Both dwords in one number, to keep them where an integer has to be.
+    pub(crate) const fn bits(self) -> u64 {
+        (self.cdw13 as u64) << 32 | self.cdw12 as u64
+    }
+
+    /// What [`Self::bits`] was made of.
+    #[inline(always)] // The data path; nothing but moves.
+    pub(crate) const fn from_bits(bits: u64) -> Self {
+        Self {
+            // CAST: the halves.
+            cdw12: bits as u32,
+            cdw13: (bits >> 32) as u32,
+        }
+    }
+
     /// FUA, bit 30: the data is on non-volatile media when the command completes.
     #[inline(always)] // The data path; one instruction.
     pub(crate) const fn fua(mut self) -> Self {

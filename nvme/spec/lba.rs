@@ -51,6 +51,20 @@ impl LbaSize {
         }
     }
 
+    /// A number for the size, to keep it where an integer has to be.
+    pub(crate) const fn code(self) -> u64 {
+        self.shift.wrapping_sub(Self::BYTES_512.shift) as u64
+    }
+
+    /// The size with this number.
+    #[inline(always)] // The data path; two instructions.
+    pub(crate) const fn from_code(code: u64) -> Self {
+        // INVARIANT: 9 to 12. CAST: two bits.
+        Self {
+            shift: Self::BYTES_512.shift + (code & 3) as u8,
+        }
+    }
+
     /// The logarithm to base 2 of the size in bytes, 9 to 12.
     pub(crate) const fn shift(self) -> u32 {
         self.shift as u32

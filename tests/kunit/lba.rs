@@ -14,6 +14,7 @@ mod suite {
                     assert!(lbads >= 9);
                     assert_eq!(size.shift(), u32::from(lbads));
                     assert_eq!(size.bytes(), 1 << lbads);
+                    assert_eq!(LbaSize::from_code(size.code()), size);
                 }
                 Err(_) => assert!(!(9..=12).contains(&lbads)),
             }

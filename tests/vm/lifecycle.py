@@ -189,13 +189,15 @@ def pattern(seed: str, length: int) -> bytes:
     return b"".join(blocks)
 
 
-def exchange(vm: Vm, seed: str, disk: str = DISK, ctrl: int = 0, length: int = MIB) -> None:
+def exchange(
+    vm: Vm, seed: str, disk: str = DISK, ctrl: int = 0, length: int = MIB, nsid: int = 1
+) -> None:
     """Data go both ways: guest to raw file, and raw file to guest."""
     out, back = pattern(f"{seed} out", length), pattern(f"{seed} back", length)
     flags = "bs=64k iflag=fullblock oflag=direct conv=notrunc status=none"
     vm.run(f"dd of={disk} {flags}", stdin=out)
-    assert vm.disk(1, ctrl).read(0, length) == out, f"{seed}: not what the guest wrote"
-    vm.disk(1, ctrl).write(length, back)
+    assert vm.disk(nsid, ctrl).read(0, length) == out, f"{seed}: not what the guest wrote"
+    vm.disk(nsid, ctrl).write(length, back)
     got = vm.run(f"dd if={disk} bs=64k skip={length >> 16} count={length >> 16} iflag=direct status=none")
     assert got.out_bytes == back, f"{seed}: not what the host wrote"
 

@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 import pytest
-from lifecycle import CTRL, exchange, loaded, state
-from rnvme_vm import NvmeCtrl, Vm, number
-from uevents import Uevents, listening
+from lifecycle import exchange, loaded, state
+from rnvme_vm import Vm, number
+from uevents import Uevents, first, listening, machine
 
 pytestmark = [
-    # A doorbell can be rung by others than the driver.
-    pytest.mark.machine(ctrls=[NvmeCtrl(subsystem="subsystem")], cmdline="iomem=relaxed"),
+    machine,
     pytest.mark.allow_log(
         r"rnvme: rnvme\d+ [0-9a-f:.]+: event: ",
         r"rnvme: rnvme\d+ [0-9a-f:.]+: resetting: asked for",
@@ -18,7 +17,7 @@ pytestmark = [
     ),
 ]
 
-_AEN = {"ACTION": "change", "SUBSYSTEM": "rnvme", "DEVNAME": "rnvme0"}
+_AEN = {"ACTION": "change", "SUBSYSTEM": "rnvme"}
 
 
 def _warn(vm: Vm, warning: int) -> None:
@@ -38,7 +37,7 @@ def _warned(vm: Vm, uevents: Uevents, warning: int, aen: str) -> None:
     line = f"critical warning {warning:#04x}, "
     said, sent = _said(vm, line), len(uevents.matching(NVME_AEN=aen))
     _warn(vm, warning)
-    uevents.wait_for(sent + 1, NVME_AEN=aen, **_AEN)
+    uevents.wait_for(sent + 1, NVME_AEN=aen, DEVNAME=first(vm), **_AEN)
     assert _said(vm, line) == said + 1
     _warn(vm, 0)
 
@@ -52,16 +51,16 @@ def test_health_warnings(vm: Vm) -> None:
             _warned(vm, uevents, 0x02, "0x00020101")
             _warned(vm, uevents, 0x04, "0x00020001")
         for _ in range(number("resets_between_events")):
-            vm.run(f"nvme reset {CTRL}")
+            vm.run(f"nvme reset /dev/{first(vm)}")
             vm.wait_until(lambda: _reported(vm) & 0x1F == 0x1F, 10, "the choice of events")
             _warned(vm, uevents, 0x02, "0x00020101")
         assert len(uevents.matching(SUBSYSTEM="rnvme")) == len(uevents.matching(**_AEN))
-        exchange(vm, "after warnings")
+        exchange(vm, "after warnings", f"/dev/{first(vm)}n1")
 
 
 def _reported(vm: Vm) -> int:
     """Asynchronous Event Configuration, as the drive has it."""
-    return int(vm.run(f"nvme get-feature -f 0xb {CTRL}").out.split(":")[-1], 16)
+    return int(vm.run(f"nvme get-feature -f 0xb /dev/{first(vm)}").out.split(":")[-1], 16)
 
 
 _RING = """
@@ -78,7 +77,7 @@ def test_errors(vm: Vm) -> None:
         for count in range(1, number("events_of_a_kind") + 1):
             ring = _RING.format(address=address, place=0x1000 + 8 * 300)
             vm.run("python3 -", stdin=ring.encode())
-            uevents.wait_for(count, NVME_AEN="0x00010000", **_AEN)
+            uevents.wait_for(count, NVME_AEN="0x00010000", DEVNAME=first(vm), **_AEN)
         assert _said(vm, "event: Error, write to an invalid doorbell register: error 0, ") > 0
-        assert state(vm) == "live"
-        exchange(vm, "after errors")
+        assert state(vm, first(vm)) == "live"
+        exchange(vm, "after errors", f"/dev/{first(vm)}n1")

@@ -8,8 +8,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import pytest
 from lifecycle import GUEST
-from rnvme_vm import Vm
+from rnvme_vm import NvmeCtrl, NvmeNs, Vm
+
+#: A subsystem whose namespace 3 belongs to neither of its two controllers at first, and doorbells that
+#: others than the driver can ring.
+machine = pytest.mark.machine(
+    ctrls=[
+        NvmeCtrl([NvmeNs(), NvmeNs(), NvmeNs(props={"detached": True})], "drive0", subsystem="subsystem"),
+        NvmeCtrl([], "drive0", subsystem="subsystem"),
+    ],
+    cmdline="iomem=relaxed",
+)
 
 _FILE = "/run/uevents"
 Uevent = dict[str, str]
@@ -46,3 +57,15 @@ def listening(vm: Vm) -> Iterator[Uevents]:
         yield Uevents(vm)
     finally:
         job.kill()
+
+
+def controllers(vm: Vm) -> list[str]:
+    """The names of the controllers, in the order of the machine's description."""
+    lines = vm.run("grep -H . /sys/class/rnvme/*/address").out.splitlines()
+    named = {address: path.split("/")[4] for path, address in (line.split(":", 1) for line in lines)}
+    return [named[address] for address in sorted(named)]
+
+
+def first(vm: Vm) -> str:
+    """The name of the first one."""
+    return controllers(vm)[0]
