@@ -101,7 +101,9 @@ impl Controller {
             && self
                 .admin()
                 .is_ok_and(|admin| admin.abort(queue, cid, self.clone()).is_ok());
-        if !sent {
+        if sent {
+            self.journal.abort_sent();
+        } else {
             self.aborts.remove();
         }
         sent

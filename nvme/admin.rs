@@ -111,7 +111,7 @@ impl NvmeOperations for AdminQueue {
         if events.table.answer(entry.cid(), entry.completion()) {
             events.owner.events_soon();
         } else {
-            bogus(queue, entry.cid());
+            bogus(queue, entry);
         }
     }
 }

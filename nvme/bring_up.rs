@@ -99,11 +99,10 @@ impl Controller {
         let granted = admin
             .set_queue_count(wanted)
             .inspect_err(|error| self.complain("Set Features, Number of Queues", error))?;
-        let number = self.instance.number();
         let mut count = wanted.min(granted);
         // Each round has fewer queues than the one before.
         let made = loop {
-            let made = self.with_hardware(|hw| hw.make_io_queues(number, count))?;
+            let made = self.with_hardware(|hw| hw.make_io_queues(self, count))?;
             match self.create_io_queues(admin, made)? {
                 created if created == made => break made,
                 0 => return Err(ENODEV),

@@ -15,6 +15,7 @@ use super::{
     events::Events,
     hardware::Hardware,
     io::IoQueues,
+    journal::Journal,
     peek::Peeker,
     registers::Registers,
     reset::Resets,
@@ -79,6 +80,7 @@ pub(crate) struct Controller {
     /// Where it is, for log lines: the name of the PCI function.
     pub(super) address: CString,
     pub(super) state: StateMachine,
+    pub(super) journal: Arc<Journal>,
     pub(super) globals: Arc<Globals>,
     pub(super) version: Version,
     pub(super) identity: SetOnce<KBox<IdentifyCtrl>>,
@@ -143,6 +145,7 @@ impl Controller {
                 name,
                 address,
                 state: StateMachine::new(),
+                journal: Arc::new(Journal::new(), GFP_KERNEL)?,
                 globals,
                 version,
                 identity: SetOnce::new(),
@@ -189,8 +192,16 @@ impl Controller {
         }
     }
 
+    /// Goes to a state, and returns the one before; `Err` with the present one if there is no
+    /// way from there.
+    pub(super) fn enter(&self, to: State) -> Result<State, State> {
+        let from = self.state.change(to)?;
+        self.journal.state_changed(from, to);
+        Ok(from)
+    }
+
     pub(super) fn change_state(&self, to: State) -> Result {
-        self.state.change(to).map(|_| ()).map_err(|now| {
+        self.enter(to).map(|_| ()).map_err(|now| {
             self.say(format_args!("{now}, so it cannot become {to}"));
             ENODEV
         })

@@ -5,7 +5,14 @@
 //! Nobody but people depends on it. Reading it takes the lock of the hardware for a moment;
 //! not read, it costs nothing.
 
-use super::controller::Controller;
+use super::{
+    controller::Controller,
+    queue::{
+        NvmeOperations,
+        QueuePair, //
+    }, //
+};
+use crate::mq::Observed;
 use core::fmt;
 use kernel::{
     debugfs::Scope,
@@ -27,6 +34,11 @@ impl Controller {
             self.address(),
             |controller, folder| {
                 folder.read_callback_file(c"interrupts", controller, &interrupts);
+                folder.read_callback_file(c"state", controller, &state);
+                folder.read_callback_file(c"counters", controller, &counters);
+                folder.read_callback_file(c"completions", controller, &completions);
+                folder.read_callback_file(c"queues", controller, &queues);
+                folder.read_callback_file(c"commands", controller, &commands);
             },
         );
         if let Ok(folder) = KBox::pin_init(scope, GFP_KERNEL) {
@@ -35,12 +47,112 @@ impl Controller {
     }
 }
 
+/// The state, and how it came to it.
+fn state(controller: &Arc<Controller>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    writeln!(f, "{}", controller.state())?;
+    controller.journal.show_states(f)
+}
+
+/// How often what happened.
+fn counters(controller: &Arc<Controller>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    controller.journal.show_counts(f)
+}
+
+/// The last completions that were odd.
+fn completions(controller: &Arc<Controller>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    controller.journal.show_odd(f)
+}
+
+/// Where each queue is.
+fn queues(controller: &Arc<Controller>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let mut result = Ok(());
+    controller.look(|hardware| {
+        hardware.for_each_queue(|queue| {
+            result = result.and_then(|()| writeln!(f, "{}", Positions(queue)));
+        });
+    });
+    result
+}
+
 /// Of each queue, how many of its interrupts were lost, and how many came late.
 fn interrupts(controller: &Arc<Controller>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let mut result = Ok(());
     controller.look(|hardware| {
         hardware.for_each_queue(|queue| {
             result = result.and_then(|()| writeln!(f, "queue {}: {}", queue.id(), queue.missed));
+        });
+    });
+    result
+}
+
+/// Where both sides of a queue are.
+struct Positions<'a>(&'a QueuePair);
+
+impl fmt::Display for Positions<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let queue = self.0;
+        let (gate, tail, committed) = {
+            let submission = queue.submission.lock();
+            let ring = &submission.ring;
+            (submission.gate, ring.tail(), ring.committed_tail())
+        };
+        write!(
+            f,
+            "queue {}: {} entries, {gate}, tail {tail}, committed {committed}",
+            queue.id(),
+            queue.entries()
+        )?;
+        if let Some(next) = queue.completions().next() {
+            let waits = queue.completions().waiting().is_some();
+            write!(
+                f,
+                ", head {}, phase {}, {}",
+                next.index,
+                u8::from(next.phase),
+                if waits {
+                    "an entry waits"
+                } else {
+                    "no entry waits"
+                }
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// A request that was started and has not ended.
+pub(super) struct Shown<'a, T: NvmeOperations>(pub(super) Observed<'a, T>);
+
+impl<T: NvmeOperations> fmt::Display for Shown<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rq = &self.0;
+        write!(f, "queue {}", rq.queue().id())?;
+        // It may just have lost its tag.
+        if let Some(tag) = rq.tag() {
+            write!(f, ", tag {tag:#x}")?;
+            match rq.queue().slots().cid(tag) {
+                Some(cid) => write!(f, ", command {:#06x}", cid.bits())?,
+                None => f.write_str(", not with the controller")?,
+            }
+        }
+        write!(
+            f,
+            ": {:?} at byte {}, {} bytes, {:?} for {} ms",
+            rq.op(),
+            rq.offset(),
+            rq.len(),
+            rq.state(),
+            rq.age_ms()
+        )
+    }
+}
+
+/// The commands that the controller has, or that were taken from it and wait.
+fn commands(controller: &Arc<Controller>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let mut result = Ok(());
+    controller.look(|hardware| {
+        hardware.for_each_command(|command| {
+            result = result.and_then(|()| writeln!(f, "{command}"));
         });
     });
     result

@@ -8,6 +8,7 @@ use super::{
         AdminQueue, //
     },
     controller::Controller,
+    debugfs::Shown,
     event_table::{
         self,
         EventTable, //
@@ -18,10 +19,7 @@ use super::{
         IoQueues,
         QueueAffinity, //
     },
-    peek::{
-        self,
-        Peeker, //
-    },
+    peek,
     queue::{
         Completer,
         NvmeOperations,
@@ -67,6 +65,7 @@ use crate::{
         Vectors, //
     },
 };
+use core::fmt;
 use kernel::{
     prelude::*,
     sync::Arc, //
@@ -91,7 +90,6 @@ const ADMIN_RESERVED: u32 = 2;
 pub(crate) struct Hardware {
     lease: Lease,
     registers: Arc<Registers>,
-    peeker: Arc<Peeker>,
     admin_set: Arc<TagSet<AdminQueue>>,
     admin_irq: Option<IrqRegistration<Completer<AdminQueue>>>,
     /// The completion side of the admin queue while it has no interrupt.
@@ -132,7 +130,6 @@ impl Hardware {
         controller: Arc<Controller>,
     ) -> Result<Self> {
         let instance = controller.number();
-        let peeker = controller.peeker.clone();
         // A controller that somebody left running still knows his queues.
         let stopped = registers
             .disable()
@@ -145,7 +142,7 @@ impl Hardware {
             .ok_or(ControllerError::QueueSize)
             .inspect_err(|error| complain(&lease, "cannot use", error))?;
         let size = QueueSize::new(ADMIN_ENTRIES.min(max.entries())).ok_or(EINVAL)?;
-        let pair = QueuePair::new(&lease, &registers, instance, &peeker, QueueId::ADMIN, size)?;
+        let pair = QueuePair::new(&lease, &registers, &controller, QueueId::ADMIN, size)?;
         // CAST: `MAX`.
         let events = (size.entries() / ADMIN_PER_EVENT).min(event_table::MAX as u32);
         let depth = size.entries().saturating_sub(1).saturating_sub(events);
@@ -179,7 +176,6 @@ impl Hardware {
         let mut this = Self {
             lease,
             registers,
-            peeker,
             admin_set,
             admin_irq: None,
             admin_idle: Some(completer),
@@ -323,6 +319,20 @@ impl Hardware {
         }
     }
 
+    /// Calls `f` for each request that was started and has not ended. May sleep.
+    pub(crate) fn for_each_command(&self, mut f: impl FnMut(&dyn fmt::Display)) {
+        self.admin_set.tagset_busy_iter(|rq| {
+            f(&Shown(rq));
+            true
+        });
+        if let Some(set) = &self.io_set {
+            set.tagset_busy_iter(|rq| {
+                f(&Shown(rq));
+                true
+            });
+        }
+    }
+
     /// How many I/O queues to ask the controller for: one for each possible CPU, and
     /// no more than have doorbells.
     pub(crate) fn wanted_io_queues(&self) -> u32 {
@@ -331,7 +341,8 @@ impl Hardware {
 
     /// Makes up to `count` I/O queues on the host: vectors, rings, tag set. The
     /// controller does not know of them yet. Returns how many.
-    pub(crate) fn make_io_queues(&mut self, instance: u32, count: u32) -> Result<u32> {
+    pub(crate) fn make_io_queues(&mut self, controller: &Controller, count: u32) -> Result<u32> {
+        let instance = controller.number();
         // The admin queue moves to the first vector of the new set.
         if let Some(irq) = self.admin_irq.take() {
             self.admin_idle = Some(irq.into_handler());
@@ -348,8 +359,7 @@ impl Hardware {
             QueuePair::new(
                 &self.lease,
                 &self.registers,
-                instance,
-                &self.peeker,
+                controller,
                 QueueId::new(u16::try_from(id)?),
                 size,
             )

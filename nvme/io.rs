@@ -8,6 +8,7 @@
 use super::{
     command_data::CommandData,
     hardware::Blame,
+    journal::Oddity,
     namespace::Namespace,
     queue::{
         reject,
@@ -411,6 +412,7 @@ fn failed(mut rq: Completed<IoQueues>, status: Status) {
         && !rq.is_failfast()
         && u32::from(retries) < params::max_retries().min(u32::from(u8::MAX))
         && rq.queue_data().controller().is_serving();
+    note_failure(&rq, status, retry);
     if retry {
         rq.data_mut().retries = retries.saturating_add(1);
         let delay = rq.queue_data().controller().retry_delay_ms(status);
@@ -432,6 +434,19 @@ fn failed(mut rq: Completed<IoQueues>, status: Status) {
         );
     }
     rq.end(to_blk_status(status));
+}
+
+/// Remembers a command that failed, for those who look into debugfs.
+fn note_failure(rq: &Completed<IoQueues>, status: Status, retry: bool) {
+    let what = if retry {
+        Oddity::Retried
+    } else {
+        Oddity::Failed
+    };
+    // CAST: tags have 12 bits at most.
+    let tag = rq.tag() as u16;
+    let journal = &rq.queue_data().controller().journal;
+    journal.odd_completion(what, rq.queue().id(), tag, status);
 }
 
 /// What becomes of a request that the controller had when it was stopped.

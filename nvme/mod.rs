@@ -28,6 +28,8 @@
 //! | [`scan`] | which namespaces there are, and what has changed |
 //! | [`ioctl`] | commands of users, and who may send them |
 //! | [`sysfs`] | attributes |
+//! | [`journal`] | what happened to a controller |
+//! | [`recent`], [`tally`] | last events and counts by kind, pure |
 //! | [`debugfs`] | what is shown of the inside |
 #![forbid(unsafe_code)]
 
@@ -44,10 +46,12 @@ mod events;
 pub(crate) mod hardware;
 pub(crate) mod io;
 pub(crate) mod ioctl;
+mod journal;
 pub(crate) mod namespace;
 pub(crate) mod pause;
 pub(crate) mod peek;
 pub(crate) mod queue;
+mod recent;
 pub(crate) mod registers;
 mod removal;
 pub(crate) mod reset;
@@ -56,3 +60,4 @@ mod scan;
 pub(crate) mod spec;
 pub(crate) mod state;
 pub(crate) mod sysfs;
+mod tally;

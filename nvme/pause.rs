@@ -65,7 +65,7 @@ impl Controller {
                 }
             }
         }
-        match self.state.change(State::Resetting) {
+        match self.enter(State::Resetting) {
             // The others: an attempt to bring it up was broken off, or this pause nests.
             Ok(_) | Err(State::Connecting | State::Resetting) => {}
             // It is dead, or on its way to be.

@@ -4,6 +4,11 @@
 
 use super::{
     command_data::CommandData,
+    controller::Controller,
+    journal::{
+        Journal,
+        Oddity, //
+    },
     peek::{
         Missed,
         Peeker,
@@ -54,6 +59,7 @@ use crate::{
         Lease, //
     },
 };
+use core::fmt;
 use kernel::{
     new_spinlock,
     prelude::*,
@@ -72,6 +78,16 @@ pub(super) enum Gate {
     Idle,
     /// They are, and somebody looks at the queue from time to time.
     Open,
+}
+
+impl fmt::Display for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Closed => "closed",
+            Self::Idle => "idle",
+            Self::Open => "open",
+        })
+    }
 }
 
 /// The submission side, under its lock.
@@ -93,18 +109,17 @@ pub(crate) struct QueuePair {
     instance: u32,
     bogus: AtomicU64,
     peeker: Arc<Peeker>,
+    journal: Arc<Journal>,
     /// Interrupts that did not come, or late.
     pub(super) missed: Missed,
 }
 
 impl QueuePair {
-    /// A closed queue of `size` entries, which has `size - 1` tags, of controller
-    /// `instance`, watched by `peeker`. May sleep.
+    /// A closed queue of `size` entries, which has `size - 1` tags. May sleep.
     pub(crate) fn new(
         lease: &Lease,
         registers: &Registers,
-        instance: u32,
-        peeker: &Arc<Peeker>,
+        controller: &Controller,
         id: QueueId,
         size: QueueSize,
     ) -> Result<Self> {
@@ -123,9 +138,10 @@ impl QueuePair {
             mapper: RequestMapper::new(lease.clone(), size.entries() as usize)?,
             id,
             size,
-            instance,
+            instance: controller.number(),
             bogus: AtomicU64::new(0),
-            peeker: peeker.clone(),
+            peeker: controller.peeker.clone(),
+            journal: controller.journal.clone(),
             missed: Missed::default(),
         })
     }
@@ -210,7 +226,7 @@ pub(crate) trait NvmeOperations:
     /// Takes a completion that names no request. Hard interrupt context.
     #[cold]
     fn stray(queue: &QueueRef<Self>, entry: &Entry<'_>) {
-        bogus(queue, entry.cid());
+        bogus(queue, entry);
     }
 }
 
@@ -399,7 +415,11 @@ impl<T: NvmeOperations> IrqHandler for Completer<T> {
 
 /// A completion names no request that the device has.
 #[cold]
-pub(crate) fn bogus<T: NvmeOperations>(queue: &Queue<T>, cid: Cid) {
+pub(crate) fn bogus<T: NvmeOperations>(queue: &Queue<T>, entry: &Entry<'_>) {
+    let cid = entry.cid();
+    queue
+        .journal
+        .odd_completion(Oddity::Stray, queue.id, cid.bits(), entry.status());
     let before = queue.bogus.fetch_add(1, Ordering::Relaxed);
     if crate::os::log::may_print() {
         pr_warn!(

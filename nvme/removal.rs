@@ -88,7 +88,7 @@ impl Controller {
     fn leave(self: &Arc<Self>) {
         self.resets.lock().closed = true;
         let gone = self.with_hardware(|hw| Ok(hw.is_gone())).unwrap_or(true);
-        if gone && self.state.change(State::Dead).is_ok() {
+        if gone && self.enter(State::Dead).is_ok() {
             // Nothing that is written can arrive, so nobody shall wait for it.
             self.bury(BlkStatus::Offline);
         }
@@ -98,7 +98,7 @@ impl Controller {
             self.lose();
         }
         // It is live, or coming up for the first time in vain, or dead.
-        if self.state.change(State::Deleting) == Err(State::Dead) {
+        if self.enter(State::Deleting) == Err(State::Dead) {
             // What could not be taken back before can be now, perhaps.
             self.bury(BlkStatus::Offline);
         }
@@ -114,7 +114,7 @@ impl Controller {
     /// Declares the controller dead. Who hears `true` is the one who has to see to it that
     /// it is buried, by [`Self::halt_soon`] or at once.
     pub(super) fn declare_dead(&self, why: core::fmt::Arguments<'_>) -> bool {
-        let first = self.state.change(State::Dead).is_ok();
+        let first = self.enter(State::Dead).is_ok();
         if first {
             self.say(format_args!("{why}: dead"));
         }

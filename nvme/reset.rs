@@ -71,6 +71,18 @@ pub(crate) enum Cause {
     Event,
 }
 
+impl Cause {
+    /// All of them, in the order of their numbers.
+    pub(crate) const ALL: [Self; 6] = [
+        Self::User,
+        Self::TimeOut,
+        Self::Fatal,
+        Self::FunctionReset,
+        Self::LinkError,
+        Self::Resume,
+    ];
+}
+
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -245,7 +257,7 @@ impl Controller {
         if resets.paused != 0 {
             return Err(EBUSY);
         }
-        match self.state.change(State::Resetting) {
+        match self.enter(State::Resetting) {
             Ok(_) => {}
             Err(State::Dead | State::Deleting) => return Err(ENODEV),
             Err(_) => return Err(EBUSY),
@@ -258,6 +270,7 @@ impl Controller {
     /// `resets`, so that who closes resets and then waits for this one finds it.
     pub(super) fn begin_reset(self: &Arc<Self>, resets: &mut Resets, cause: Cause) {
         resets.cause = cause;
+        self.journal.reset_begins(cause);
         self.say(format_args!("resetting: {cause}"));
         self.globals.work.enqueue::<_, RESET>(self.clone());
     }
@@ -370,9 +383,11 @@ impl Controller {
             Ok(hw.io_queue_count())
         })?;
         let stopped = self.with_hardware(|hw| Ok(hw.halt(blame)))?;
-        *waiting = waiting.saturating_add(stopped.ok_or(Failure::Stuck)?);
+        let taken_back = stopped.ok_or(Failure::Stuck)?;
+        self.journal.commands_taken_back(taken_back);
+        *waiting = waiting.saturating_add(taken_back);
         // In a further attempt it is that already.
-        let _ = self.state.change(State::Connecting);
+        let _ = self.enter(State::Connecting);
         self.with_hardware(|hw| Ok(hw.restart()))?
             .map_err(Failure::Controller)?;
 

@@ -72,6 +72,11 @@ impl SubmissionRing {
         self.tail.index()
     }
 
+    /// The tail that the device was told last.
+    pub(crate) fn committed_tail(&self) -> u32 {
+        self.committed_tail
+    }
+
     /// Starts anew with a device that has forgotten the queue.
     pub(crate) fn restart(&mut self, _stopped: &DmaStopped) {
         self.tail = Cursor::new(self.tail.size());
@@ -146,8 +151,8 @@ pub(crate) struct CompletionMemory {
 /// The place of an entry of a completion queue, and the round in which it was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
-    index: u32,
-    phase: bool,
+    pub(super) index: u32,
+    pub(super) phase: bool,
 }
 
 impl CompletionMemory {
@@ -175,6 +180,13 @@ impl CompletionMemory {
     /// Where an entry is that the device has written and nobody has read yet, if there is
     /// one: a look, not a promise. Any context; reads memory only.
     pub(crate) fn waiting(&self) -> Option<Place> {
+        self.next()
+            .filter(|next| self.phase(next.index) == Some(next.phase))
+    }
+
+    /// Where the device writes the next entry that nobody has read yet. Any context; reads
+    /// memory only.
+    pub(crate) fn next(&self) -> Option<Place> {
         let index = self.head();
         // The entry before this one was read, or memory is as new; its phase tag tells the
         // round, as the device writes it again only after this one.
@@ -183,7 +195,7 @@ impl CompletionMemory {
             None => (self.size.entries().wrapping_sub(1), true),
         };
         let phase = self.phase(before)? ^ new_round;
-        (self.phase(index)? == phase).then_some(Place { index, phase })
+        Some(Place { index, phase })
     }
 
     fn phase(&self, index: u32) -> Option<bool> {

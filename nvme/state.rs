@@ -27,7 +27,8 @@ pub(crate) enum State {
 }
 
 impl State {
-    const ALL: [Self; 6] = [
+    /// All of them, in the order of their numbers.
+    pub(crate) const ALL: [Self; 6] = [
         Self::New,
         Self::Connecting,
         Self::Live,

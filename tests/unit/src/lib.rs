@@ -170,11 +170,15 @@ pub(crate) mod nvme {
     #[cfg(test)]
     pub(crate) mod event_table;
     #[cfg(test)]
+    pub(crate) mod recent;
+    #[cfg(test)]
     pub(crate) mod registers;
     #[cfg(test)]
     pub(crate) mod ring;
     pub(crate) mod spec;
     pub(crate) mod state;
+    #[cfg(test)]
+    pub(crate) mod tally;
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ The first line, an empty event, says that it listens.
 import json
 import socket
 import sys
+from pathlib import Path
 
 # Of <linux/netlink.h>, which Python does not name.
 NETLINK_KOBJECT_UEVENT = 15
@@ -19,7 +20,7 @@ def main() -> None:
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_KOBJECT_UEVENT) as events:
         events.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         events.bind((0, KERNEL_GROUP))
-        with open(sys.argv[1], "w", encoding="utf-8", buffering=1) as out:
+        with Path(sys.argv[1]).open("w", encoding="utf-8", buffering=1) as out:
             out.write("{}\n")
             while True:
                 _, *pairs = events.recv(1 << 16).decode(errors="replace").rstrip("\0").split("\0")
