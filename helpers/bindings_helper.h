@@ -8,6 +8,7 @@
 #include <linux/blkdev.h>
 #include <linux/cdev.h>
 #include <linux/hdreg.h>
+#include <linux/io_uring_types.h>
 #include <linux/pr.h>
 #include "helpers.h"
 
@@ -85,6 +86,8 @@ const blk_mode_t RUST_CONST_HELPER_BLK_OPEN_READ = BLK_OPEN_READ;
 const blk_mode_t RUST_CONST_HELPER_BLK_OPEN_EXCL = BLK_OPEN_EXCL;
 const blk_mode_t RUST_CONST_HELPER_BLK_OPEN_NDELAY = BLK_OPEN_NDELAY;
 const blk_mode_t RUST_CONST_HELPER_BLK_OPEN_WRITE = BLK_OPEN_WRITE;
+
+const u32 RUST_CONST_HELPER_RNVME_URING_NONBLOCK = IO_URING_F_NONBLOCK;
 
 const gfp_t RUST_CONST_HELPER_RNVME_GFP_KERNEL = GFP_KERNEL;
 

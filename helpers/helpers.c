@@ -129,6 +129,19 @@ int rnvme_rq_map_metadata(struct request *rq, unsigned long addr, size_t len)
 	return blk_rq_integrity_map_user(rq, (void __user *)addr, len);
 }
 
+/* The program may write its memory at any time: each word is read once. */
+void rnvme_uring_cmd_read(struct io_uring_cmd *cmd,
+			  struct rnvme_uring_order *order)
+{
+	const u64 *payload = (const u64 *)cmd->sqe->cmd;
+
+	order->file = cmd->file;
+	order->op = cmd->cmd_op;
+	order->fixed = cmd->flags & IORING_URING_CMD_FIXED;
+	order->payload[0] = READ_ONCE(payload[0]);
+	order->payload[1] = READ_ONCE(payload[1]);
+}
+
 /* Map a buffer that was registered with io_uring. */
 int rnvme_rq_map_fixed(struct request *rq, struct io_uring_cmd *cmd, u64 addr,
 		       size_t len, unsigned int issue_flags)

@@ -36,6 +36,17 @@ int rnvme_rq_map_metadata(struct request *rq, unsigned long addr, size_t len);
 
 struct io_uring_cmd;
 
+/* What a program says with a command of io_uring. */
+struct rnvme_uring_order {
+	struct file *file;
+	u32 op;
+	bool fixed;
+	u64 payload[2];
+};
+
+void rnvme_uring_cmd_read(struct io_uring_cmd *cmd,
+			  struct rnvme_uring_order *order);
+
 int rnvme_rq_map_fixed(struct request *rq, struct io_uring_cmd *cmd, u64 addr,
 		       size_t len, unsigned int issue_flags);
 

@@ -14,7 +14,10 @@ use super::{
     Operations,
     RequestQueue, //
 };
-use crate::bindings;
+use crate::{
+    bindings,
+    os::uring_cmd::FixedBuffer, //
+};
 use core::{
     marker::PhantomData,
     mem::ManuallyDrop,
@@ -256,8 +259,8 @@ impl<'q, T: Operations> Passthrough<'q, T> {
     ///
     /// # Safety
     ///
-    /// `command` is live, was issued with `issue_flags`, and is not completed before the
-    /// request has ended.
+    /// `command` is live, names such a buffer, was issued with `issue_flags`, and is not
+    /// completed before the request has ended.
     pub(crate) unsafe fn map_fixed(
         &mut self,
         command: NonNull<bindings::io_uring_cmd>,
@@ -270,6 +273,24 @@ impl<'q, T: Operations> Passthrough<'q, T> {
         self.map(|rq, _| unsafe {
             bindings::rnvme_rq_map_fixed(rq, command.as_ptr(), address, len, issue_flags)
         })
+    }
+
+    /// Executes the command with `len` bytes at `address`, which lie inside of `buffer`. As
+    /// [`Self::execute`].
+    ///
+    /// # Errors
+    ///
+    /// Also those of [`Self::map_user`].
+    pub(crate) fn execute_fixed(
+        mut self,
+        buffer: &FixedBuffer<'_>,
+        address: u64,
+        len: usize,
+    ) -> Result<Ended<T>> {
+        let (command, issue_flags) = buffer.as_raw();
+        // SAFETY: the buffer is lent to this call, in which the request ends.
+        let mapping = unsafe { self.map_fixed(command, address, len, issue_flags) }?;
+        self.execute_mapped(mapping)
     }
 
     /// Attaches metadata to the data that `data` stands for: `len` bytes of memory of the

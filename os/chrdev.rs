@@ -12,6 +12,7 @@ use super::{
         ClassDeviceRef, //
     },
     globals::Globals,
+    uring_cmd::FixedBuffer,
 };
 use crate::bindings;
 use core::{
@@ -19,7 +20,11 @@ use core::{
     ptr::NonNull, //
 };
 use kernel::{
-    error::to_result,
+    error::{
+        from_result,
+        to_result,
+        VTABLE_DEFAULT_ERROR, //
+    },
     fmt,
     prelude::*,
     str::CString,
@@ -40,6 +45,22 @@ pub(crate) trait CharDevice: Send + Sync + Sized + 'static {
     ///
     /// `ENOTTY` for one that the driver does not know.
     fn ioctl(this: ArcBorrow<'_, Self>, cmd: u32, arg: usize) -> Result<isize>;
+
+    /// A command of io_uring: its operation, the 16 bytes that go with it, and the buffer that
+    /// it names. May sleep: a ring that must not has a thread of its own do this. Without it,
+    /// `EOPNOTSUPP`.
+    ///
+    /// # Errors
+    ///
+    /// What the program is to get.
+    fn uring_cmd(
+        _this: ArcBorrow<'_, Self>,
+        _op: u32,
+        _payload: [u64; 2],
+        _buffer: Option<FixedBuffer<'_>>,
+    ) -> Result<i32> {
+        kernel::build_error!(VTABLE_DEFAULT_ERROR)
+    }
 
     /// Refuses to be opened, with an error, when it returns one.
     fn open(&self) -> Result {
@@ -202,6 +223,11 @@ impl<T: CharDevice> Vtable<T> {
                 unlocked_ioctl: Some(Self::ioctl),
                 // The structures of our ioctls are the same for 32-bit programs.
                 compat_ioctl: Some(Self::ioctl),
+                uring_cmd: if T::HAS_URING_CMD {
+                    Some(Self::uring_cmd)
+                } else {
+                    None
+                },
                 ..pin_init::zeroed()
             }
         }
@@ -237,6 +263,27 @@ impl<T: CharDevice> Vtable<T> {
             // CAST: widening.
             Err(error) => error.to_errno() as c_long,
         }
+    }
+
+    /// # Safety
+    ///
+    /// `cmd` is issued with `flags` on an open file of `T`, and live for the duration of the
+    /// call.
+    unsafe extern "C" fn uring_cmd(cmd: *mut bindings::io_uring_cmd, flags: c_uint) -> c_int {
+        if flags & bindings::RNVME_URING_NONBLOCK != 0 {
+            // It comes again, from a thread that may sleep.
+            return EAGAIN.to_errno();
+        }
+        let mut order: bindings::rnvme_uring_order = pin_init::zeroed();
+        // SAFETY: by this function's requirements; `order` is valid for writes.
+        unsafe { bindings::rnvme_uring_cmd_read(cmd, &mut order) };
+        // SAFETY: the pointer of an `Arc`, set by `open` and kept as said there.
+        let data = unsafe { ArcBorrow::from_raw((*order.file).private_data.cast::<T>()) };
+        let buffer = NonNull::new(cmd)
+            .filter(|_| order.fixed)
+            // SAFETY: by this function's requirements; io_uring completes it after the call.
+            .map(|cmd| unsafe { FixedBuffer::new(cmd, flags) });
+        from_result(|| T::uring_cmd(data, order.op, order.payload, buffer))
     }
 
     /// # Safety

@@ -10,6 +10,7 @@ pub(crate) mod ida;
 pub(crate) mod log;
 pub(crate) mod memory;
 pub(crate) mod params;
+pub(crate) mod uring_cmd;
 pub(crate) mod user;
 pub(crate) mod wait;
 pub(crate) mod work;

@@ -247,7 +247,7 @@ parameters! {
         rescue: Rescue = Rescue::Late,
         /// Every n-th time-out that wins such a race stops the device; what it had is tried again.
         stop: u32 = 0,
-        /// Its disks hang below a device in sysfs.
+        /// Its disks hang below a device in sysfs, and have nodes for io_uring beside them.
         parent: bool = false,
     }
 }

@@ -125,12 +125,14 @@ impl Device {
     }
 
     /// The device of sysfs that its disks hang below, if it has one.
+    pub(crate) fn faux(&self) -> Option<&kernel::device::Device> {
+        let dev: &kernel::device::Device<_> = self.parent.as_ref()?.as_ref().as_ref();
+        Some(dev)
+    }
+
+    /// The same, for a disk to keep.
     pub(crate) fn parent(&self) -> Option<ClassDeviceRef> {
-        let dev = |faux: &faux::Registration| {
-            let dev: &kernel::device::Device<_> = faux.as_ref().as_ref();
-            dev.into()
-        };
-        self.parent.as_ref().map(dev)
+        self.faux().map(Into::into)
     }
 
     /// How many of the queues have requests in their slots.

@@ -19,6 +19,7 @@
 //! | `reservations` | who may write it |
 //! | `attributes` | what it shows of itself in sysfs |
 //! | `exchange` | the driver's own command, as a disk serves it |
+//! | `node` | a node beside a disk, for commands by io_uring |
 //! | `ping`, `order` | that command, in all ways to send one: from the kernel, from a program |
 //! | `config` | all parameters |
 //! | `counters` | how often each callback ran |
@@ -35,9 +36,12 @@ mod mq;
 #[path = "../../os"]
 mod os {
     pub(crate) mod attribute;
+    pub(crate) mod chrdev;
     pub(crate) mod context;
     pub(crate) mod device;
+    pub(crate) mod globals;
     pub(crate) mod timer;
+    pub(crate) mod uring_cmd;
     pub(crate) mod work;
 }
 
@@ -54,6 +58,7 @@ mod hardware;
 mod line;
 mod medium;
 mod metadata;
+mod node;
 mod operations;
 mod order;
 mod ping;
@@ -86,6 +91,7 @@ struct MqRam {
     #[pin]
     _node: MiscDeviceRegistration<control::Control>,
     _registry: registry::Owner,
+    _globals: os::globals::Owner,
     _disks: mq::Disks,
 }
 
@@ -97,6 +103,8 @@ impl kernel::InPlaceModule for MqRam {
             Ok(try_pin_init!(Self {
                 _node <- MiscDeviceRegistration::register(MiscDeviceOptions { name: c"mq_ram" }),
                 _registry: registry::Owner,
+                // SAFETY: as above.
+                _globals: unsafe { os::globals::Owner::new(c"mq_ram_nodes") }?,
                 _disks: mq::Disks::new()?,
             }))
         })

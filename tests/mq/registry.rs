@@ -23,7 +23,9 @@ use crate::{
         GenDisk,
         UniqueIdType, //
     },
+    node::Node,
     operations::Ram,
+    os::chrdev::Registration,
     ping,
     plain::{
         Plain,
@@ -53,6 +55,8 @@ const FREEZE_MS: u32 = 10_000;
 
 /// A disk that was added.
 struct Added {
+    /// Goes first.
+    _node: Option<Registration<Node>>,
     name: Name,
     device: Name,
     config: DiskConfig,
@@ -188,11 +192,16 @@ impl Registry {
 
     fn add_disk(&mut self, name: Name, device: Name, config: DiskConfig) -> Result {
         self.disks.reserve(1, GFP_KERNEL)?;
+        let on = self.device(device)?;
         let added = Added {
+            _node: match on.faux() {
+                Some(parent) => Some(Node::add(name, parent)?),
+                None => None,
+            },
             name,
             device,
             config,
-            disk: RamDisk::add(&name, self.device(device)?, config)?,
+            disk: RamDisk::add(&name, on, config)?,
         };
         self.disks.push(added, GFP_KERNEL)?;
         Ok(())
@@ -245,6 +254,11 @@ impl Registry {
         devices
             .find(|device| device.shared.name == name)
             .ok_or(ENOENT)
+    }
+
+    /// The disk of this name.
+    pub(crate) fn gen_disk(&self, name: Name) -> Result<&GenDisk<Ram>> {
+        Ok(&self.disk(name)?.disk)
     }
 
     fn disk(&self, name: Name) -> Result<&Added> {

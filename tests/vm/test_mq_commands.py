@@ -70,6 +70,19 @@ def test_metadata_of_programs(vm: Vm) -> None:
         _order(vm, ram.disk("none", "dev"), "none")
 
 
+_URING = (mq_ram.GUEST / "mq_uring.py").read_bytes()
+
+
+@pytest.mark.kernels("stock", "debug")
+def test_memory_that_a_ring_knows(vm: Vm) -> None:
+    """map_fixed: a command of io_uring, with a buffer that was registered with the ring."""
+    with mq_ram.loaded(vm) as ram:
+        ram.device("dev", queues=2, parent=True)
+        ram.disk("ram", "dev")
+        result = vm.run("python3 - fixed /dev/mq_ram_ram", stdin=_URING)
+        assert "all went well" in result.out
+
+
 @pytest.mark.kernels("stock", "debug")
 def test_memory_outlives_its_program(vm: Vm) -> None:
     """Who is gone gets nothing written, and nobody else does."""

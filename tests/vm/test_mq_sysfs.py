@@ -13,6 +13,7 @@ from rnvme_vm import Vm
 pytestmark = mq_ram.machine()
 
 _EVENTS = (mq_ram.GUEST / "mq_events.py").read_bytes()
+_URING = (mq_ram.GUEST / "mq_uring.py").read_bytes()
 _ATOMIC = (mq_ram.GUEST / "mq_atomic.py").read_bytes()
 
 
@@ -130,3 +131,5 @@ def test_limits_of_atomic_writes(vm: Vm, ram: Ram) -> None:
 def test_limits_of_write_streams(vm: Vm, ram: Ram) -> None:
     ram.disk("ram", "dev", streams=5, stream_size=65536)
     assert _limits(vm, "max_write_streams", "write_stream_granularity") == [5, 65536]
+    vm.run("python3 - stream /dev/ram", stdin=_URING)
+    assert ram.counters("dev")["in_stream"] == 1
