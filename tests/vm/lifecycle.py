@@ -189,9 +189,7 @@ def pattern(seed: str, length: int) -> bytes:
     return b"".join(blocks)
 
 
-def exchange(
-    vm: Vm, seed: str, disk: str = DISK, ctrl: int = 0, length: int = MIB, nsid: int = 1
-) -> None:
+def exchange(vm: Vm, seed: str, disk: str = DISK, ctrl: int = 0, length: int = MIB, nsid: int = 1) -> None:
     """Data go both ways: guest to raw file, and raw file to guest."""
     out, back = pattern(f"{seed} out", length), pattern(f"{seed} back", length)
     flags = "bs=64k iflag=fullblock oflag=direct conv=notrunc status=none"

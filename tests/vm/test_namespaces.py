@@ -105,7 +105,10 @@ def test_format(vm: Vm) -> None:
             _format(vm, ctrl, 2, lba)
             assert vm.run(f"blockdev --getss {disks[0]}").out.strip() == str(lba)
             exchange(vm, f"blocks of {lba}", disks[0], nsid=2, length=256 << 10)
-            for how in (f"nvme ns-rescan /dev/{other}", f"echo 1 >/sys/class/rnvme/{other}/rescan_controller"):
+            for how in (
+                f"nvme ns-rescan /dev/{other}",
+                f"echo 1 >/sys/class/rnvme/{other}/rescan_controller",
+            ):
                 vm.run(how)
                 assert vm.run(f"blockdev --getss {disks[1]}").out.strip() == str(lba)
         assert [_diskseq(vm, disk) for disk in disks] == before
