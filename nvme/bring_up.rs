@@ -103,6 +103,11 @@ impl Controller {
         // Each round has fewer queues than the one before.
         let made = loop {
             let made = self.with_hardware(|hw| hw.make_io_queues(self, count))?;
+            if made < count {
+                self.say(format_args!(
+                    "interrupts for {made} of {count} I/O queues only: the CPUs share them"
+                ));
+            }
             match self.create_io_queues(admin, made)? {
                 created if created == made => break made,
                 0 => return Err(ENODEV),

@@ -289,7 +289,7 @@ impl Controller {
             Ok(()) => Ok(()),
             Err(AdminError::Kernel(error)) => {
                 self.say(format_args!(
-                    "namespace {nsid}: error {}, left as it is",
+                    "namespace {nsid}: error {}, left as it is; a rescan tries again",
                     error.to_errno()
                 ));
                 if error == ETIMEDOUT || error == ENODEV {
