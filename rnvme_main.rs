@@ -39,6 +39,7 @@ struct Rnvme {
     #[pin]
     _driver: driver::Registration<pci::Adapter<nvme::driver::NvmeDriver>>,
     _disks: mq::Disks,
+    _faults: nvme::fault::Files,
     _globals: os::globals::Owner,
 }
 
@@ -49,6 +50,7 @@ impl kernel::InPlaceModule for Rnvme {
             let globals = unsafe { os::globals::Owner::new(c"rnvme") }?;
             Ok(try_pin_init!(Self {
                 _disks: mq::Disks::new()?,
+                _faults: nvme::fault::Files::new()?,
                 _driver <- driver::Registration::new(c"rnvme", module),
                 _globals: globals,
             }))

@@ -9,6 +9,7 @@ use super::{
     command_data::CommandData,
     controller::Controller,
     events::EventRequests,
+    fault,
     hardware::IoQueueMemory,
     io::map_if_any,
     queue::{
@@ -361,6 +362,7 @@ impl Admin {
 
     /// Sends a command that has no data.
     pub(crate) fn execute(&self, command: Command) -> Result<Completion, AdminError> {
+        fault::delay();
         let ended = self.request(command, DataDirection::In, 0)?.execute()?;
         judge(ended.data().common.completion())
     }
@@ -375,7 +377,10 @@ impl Admin {
             .request(*query.command(), DataDirection::In, 0)?
             .execute_kernel(reply.as_mut_bytes())?;
         judge(ended.data().common.completion())?;
-        Ok(reply)
+        match fault::query(reply.as_mut_bytes()) {
+            Some(status) => Err(AdminError::Status(status)),
+            None => Ok(reply),
+        }
     }
 
     /// Asks for `wanted` pairs of I/O queues (Set Features, FID 07h) and returns how
@@ -387,7 +392,8 @@ impl Admin {
             Nsid::NONE,
             value,
         ))?;
-        Ok(QueueCounts::from_dword(completion.dw0()).usable_pairs())
+        let granted = QueueCounts::from_dword(completion.dw0()).usable_pairs();
+        Ok(fault::granted(granted))
     }
 
     /// Creates an I/O completion queue, then the submission queue that uses it. Returns the
@@ -425,6 +431,9 @@ impl Admin {
     }
 
     fn create(&self, command: Command, memory: DmaAddr) -> Result<(), AdminError> {
+        if let Some(status) = fault::create() {
+            return Err(AdminError::Status(status));
+        }
         let mut request = self.request(command, DataDirection::In, 0)?;
         request.data_mut().queue = Some(memory);
         judge(request.execute()?.data().common.completion()).map(|_| ())

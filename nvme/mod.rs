@@ -30,6 +30,7 @@
 //! | [`sysfs`] | attributes |
 //! | [`journal`] | what happened to a controller |
 //! | [`recent`], [`tally`] | last events and counts by kind, pure |
+//! | [`fault`] | faults on demand, in modules that are built for it |
 //! | [`debugfs`] | what is shown of the inside |
 #![forbid(unsafe_code)]
 
@@ -43,6 +44,8 @@ pub(crate) mod debugfs;
 pub(crate) mod driver;
 mod event_table;
 mod events;
+#[cfg_attr(not(CONFIG_RNVME_FAULT_INJECTION), path = "fault_none.rs")]
+pub(crate) mod fault;
 pub(crate) mod hardware;
 pub(crate) mod io;
 pub(crate) mod ioctl;

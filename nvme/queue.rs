@@ -5,6 +5,7 @@
 use super::{
     command_data::CommandData,
     controller::Controller,
+    fault,
     journal::{
         Journal,
         Oddity, //
@@ -377,21 +378,33 @@ impl<T: NvmeOperations> Completer<T> {
         let mut found = false;
         while let Some(entry) = ring.pop(queue.completions()) {
             found = true;
-            match queue.slots().take(&entry) {
-                Some(mut rq) => {
-                    let is_block_io = rq.is_block_io();
-                    let data = rq.data_mut().get_mut().as_mut();
-                    if is_block_io {
-                        data.set_status(entry.status());
-                    } else {
-                        data.set_completion(entry.completion());
-                    }
-                    rq.complete_batched(batch, !entry.status().is_success());
-                }
-                None => T::stray(queue_ref, &entry),
+            let Some(entry) = fault::completion(queue.id, entry) else {
+                continue;
+            };
+            Self::settle(queue_ref, &entry, batch);
+            if fault::duplicate(queue.id) {
+                Self::settle(queue_ref, &entry, batch);
             }
         }
         found
+    }
+
+    /// Takes the request that a completion names, and ends it.
+    #[inline(always)] // As `read`.
+    fn settle(queue: &QueueRef<T>, entry: &Entry<'_>, batch: &mut CompletionBatch<'_, T>) {
+        match queue.slots().take(entry) {
+            Some(mut rq) => {
+                let is_block_io = rq.is_block_io();
+                let data = rq.data_mut().get_mut().as_mut();
+                if is_block_io {
+                    data.set_status(entry.status());
+                } else {
+                    data.set_completion(entry.completion());
+                }
+                rq.complete_batched(batch, !entry.status().is_success());
+            }
+            None => T::stray(queue, entry),
+        }
     }
 
     /// Completes what the device has still written, then takes all other requests
@@ -409,6 +422,9 @@ impl<T: NvmeOperations> Completer<T> {
 impl<T: NvmeOperations> IrqHandler for Completer<T> {
     #[inline]
     fn handle(&mut self) -> bool {
+        if fault::interrupt(self.queue.id) {
+            return true;
+        }
         self.walk()
     }
 }

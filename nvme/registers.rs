@@ -4,24 +4,27 @@
 //!
 //! NVM Express Base Specification 2.0c, 3.1.3, 3.5 and 3.6.
 
-use super::spec::{
-    cap::Cap,
-    cc::{
-        Cc,
-        CcBuilder,
-        CcError,
-        Shutdown, //
-    },
-    csts::{
-        Csts,
-        ShutdownStatus, //
-    },
-    ids::QueueId,
-    regs::{
-        self,
-        Aqa,
-        Crto,
-        Version, //
+use super::{
+    fault,
+    spec::{
+        cap::Cap,
+        cc::{
+            Cc,
+            CcBuilder,
+            CcError,
+            Shutdown, //
+        },
+        csts::{
+            Csts,
+            ShutdownStatus, //
+        },
+        ids::QueueId,
+        regs::{
+            self,
+            Aqa,
+            Crto,
+            Version, //
+        },
     },
 };
 use crate::{
@@ -119,7 +122,7 @@ impl Registers {
 
     /// CSTS, the status now.
     pub(crate) fn csts(&self) -> Csts {
-        Csts::from_bits(self.bar.read32(regs::CSTS))
+        Csts::from_bits(self.read(regs::CSTS))
     }
 
     /// True if it is the controller that answers: CAP never changes.
@@ -128,7 +131,11 @@ impl Registers {
     }
 
     fn cc(&self) -> Cc {
-        Cc::from_bits(self.bar.read32(regs::CC))
+        Cc::from_bits(self.read(regs::CC))
+    }
+
+    fn read(&self, offset: usize) -> u32 {
+        fault::register(offset, self.bar.read32(offset))
     }
 
     fn set_cc(&self, cc: Cc) {
@@ -161,7 +168,7 @@ impl Registers {
 
     /// How long the controller may take to become ready, in milliseconds.
     fn ready_ms(&self) -> u32 {
-        let cap = self.cap.timeout_ms();
+        let cap = fault::ready_ms(self.cap.timeout_ms());
         if self.cap.ready_with_media() {
             let crto = Crto::from_bits(self.bar.read32(regs::CRTO));
             cap.max(crto.with_media_ms())
@@ -183,6 +190,9 @@ impl Registers {
         }
         let limit_ms = self.ready_ms();
         poll_until(limit_ms, || {
+            if fault::stuck_ready() {
+                return None;
+            }
             // CAST: the lower half, which has MQES, not 0.
             let cap = (regs::CAP, self.cap.bits() as u32);
             DmaStopped::by_register(&self.bar, regs::CSTS, Csts::RDY.bits(), cap)
@@ -224,6 +234,8 @@ impl Registers {
                 Some(Err(ControllerError::Gone))
             } else if csts.cfs() {
                 Some(Err(ControllerError::Fatal))
+            } else if fault::never_ready() {
+                None
             } else {
                 csts.rdy().then_some(Ok(()))
             }

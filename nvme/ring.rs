@@ -131,6 +131,17 @@ impl Entry<'_> {
     }
 }
 
+#[cfg(CONFIG_RNVME_FAULT_INJECTION)]
+impl Entry<'_> {
+    /// The same with an identifier that no command has.
+    pub(super) fn with_stale_cid(self) -> Self {
+        Self {
+            tail: self.tail.with_stale_cid(),
+            ..self
+        }
+    }
+}
+
 impl mq::Completion for Entry<'_> {
     #[inline]
     fn cid(&self) -> mq::Cid {

@@ -5,6 +5,8 @@
 pub(crate) mod attribute;
 pub(crate) mod chrdev;
 pub(crate) mod device;
+#[cfg(CONFIG_RNVME_FAULT_INJECTION)]
+pub(crate) mod fault;
 pub(crate) mod globals;
 pub(crate) mod ida;
 pub(crate) mod log;

@@ -68,6 +68,12 @@ impl CqeTail {
         field(self.0, 47, 32) as u16
     }
 
+    /// The same with another identifier, which differs in a bit of the generation.
+    #[cfg(CONFIG_RNVME_FAULT_INJECTION)]
+    pub(crate) const fn with_stale_cid(self) -> Self {
+        Self(self.0 ^ 1 << 46)
+    }
+
     /// P, bit 48: it changes each time that the controller comes by.
     pub(crate) const fn phase(self) -> bool {
         bit(self.0, 48)

@@ -172,6 +172,9 @@ pub(crate) mod nvme {
     #[cfg(test)]
     pub(crate) mod recent;
     #[cfg(test)]
+    #[path = "fault_none.rs"]
+    pub(crate) mod fault;
+    #[cfg(test)]
     pub(crate) mod registers;
     #[cfg(test)]
     pub(crate) mod ring;

@@ -47,7 +47,7 @@ def images(kernel: str) -> Images:
 
 @cache
 def module(kernel: str, name: str = "rnvme") -> Path:
-    """Builds rnvme.ko or mq_ram.ko for this kernel from the tree as it is."""
+    """Builds rnvme.ko, the same with fault points (FAULTS=1), or mq_ram.ko for this kernel."""
     return _ask("module", kernel, *([] if name == "rnvme" else [name]))
 
 
@@ -58,7 +58,7 @@ def initrd_with_files(machine: Machine, target: Path) -> Path:
     """
     files = {name: Path(path) for name, path in machine.files}
     if machine.module:
-        files.setdefault("rnvme.ko", module(machine.kernel))
+        files.setdefault("rnvme.ko", module(machine.kernel, "FAULTS=1" if machine.faults else "rnvme"))
     if machine.mq_ram:
         files.setdefault("mq_ram.ko", module(machine.kernel, "mq_ram"))
     base = images(machine.kernel).initrd

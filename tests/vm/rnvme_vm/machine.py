@@ -85,6 +85,8 @@ class Machine:
     udev: bool = False
     #: Put rnvme.ko at /in/rnvme.ko (nothing is loaded by itself).
     module: bool = True
+    #: That rnvme.ko has fault points.
+    faults: bool = False
     #: Put mq_ram.ko, the RAM disk of tests/mq, at /in/mq_ram.ko.
     mq_ram: bool = False
     #: Further files: path below /in in the guest, path here.
