@@ -67,6 +67,22 @@ const TAG_ENTRIES: usize = 4;
 /// Entries in a list page.
 const PAGE_ENTRIES: usize = 512;
 
+/// Where a list begins in its first page: at the start, but for a fault point that wants it to go
+/// on in another page soon.
+#[inline(always)] // A constant.
+fn first_entry() -> usize {
+    #[cfg(CONFIG_RNVME_FAULT_INJECTION)]
+    if SMALL_LISTS.strikes() {
+        return PAGE_ENTRIES - 32;
+    }
+    0
+}
+
+/// The first page of a list has 32 entries only.
+#[cfg(CONFIG_RNVME_FAULT_INJECTION)]
+pub(crate) static SMALL_LISTS: crate::os::fault::Point =
+    crate::os::fault::Point::new(c"small_lists");
+
 type TagList = [PrpEntry; TAG_ENTRIES];
 type ListPageMemory = [PrpEntry; PAGE_ENTRIES];
 
@@ -509,12 +525,18 @@ impl<'a> ListMemory<'a> for ListSource<'a> {
         let page = mapper.free_lists.take()?;
         let index = page.get();
         self.lists.add(page);
+        // Only that which the command points to may start inside of a page.
+        let first = if self.pages == 0 { first_entry() } else { 0 };
         self.pages = self.pages.wrapping_add(1);
+        // SAFETY: the page is ours until `lists` is given back; the device does
+        // not know of it yet.
+        let entries = unsafe { mapper.list_pages.get_mut(index) }?;
         Some(ListPage {
-            addr: mapper.list_pages.dma_addr_of(index),
-            // SAFETY: the page is ours until `lists` is given back; the device does
-            // not know of it yet.
-            entries: unsafe { mapper.list_pages.get_mut(index) }?,
+            addr: mapper
+                .list_pages
+                .dma_addr_of(index)
+                .offset(first.wrapping_mul(mem::size_of::<PrpEntry>())),
+            entries: entries.get_mut(first..)?,
         })
     }
 }

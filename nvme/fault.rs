@@ -15,12 +15,15 @@ use super::{
         status::Status, //
     },
 };
-use crate::os::{
-    fault::{
-        self,
-        Point, //
+use crate::{
+    dma::mapper::SMALL_LISTS,
+    os::{
+        fault::{
+            self,
+            Point, //
+        },
+        globals, //
     },
-    globals, //
 };
 use kernel::{
     prelude::*,
@@ -36,7 +39,7 @@ const CFS: u32 = 1 << 1;
 macro_rules! points {
     ($($(#[$doc:meta])* $point:ident = $name:literal,)*) => {
         $($(#[$doc])* static $point: Point = Point::new($name);)*
-        static POINTS: &[&Point] = &[$(&$point,)*];
+        static POINTS: &[&Point] = &[$(&$point,)* &SMALL_LISTS];
     };
 }
 

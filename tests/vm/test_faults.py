@@ -160,6 +160,16 @@ def test_death_under_load(vm: Vm, fault: Fault) -> None:
         exchange(vm, f"after {fault.point}")
 
 
+def test_small_lists(vm: Vm) -> None:
+    """PRP lists that go on in a second page: the data are where they belong."""
+    with _loaded(vm):
+        _set(vm, "small_lists", _ALWAYS)
+        exchange(vm, "before", length=4 << 20)
+        writes = fio("small", rw="randwrite", size="16m", bs="512k", iodepth=8, verify="crc32c")
+        vm.run(f"{writes} --verify_state_save=0", 60)
+        assert _struck(vm, "small_lists") >= 32, "these lists were not chained"
+
+
 BRING_UP = (
     Fault("never_ready", "not ready 300 ms after CC.EN was set", _ALWAYS, dies=True),
     Fault("stuck_ready", "still ready 300 ms after CC.EN was cleared", _ALWAYS, dies=True),
@@ -233,7 +243,8 @@ def test_random_faults(vm: Vm) -> None:
     print(f"seed {_SEED}")
     with _loaded(vm) as addr:
         points = [point for point in vm.run(f"ls {_FILES}").out.split() if point != "ready_ms"]
-        assert {fault.point for fault in (*LIVE, *BRING_UP)} == set(points), "a point without a test"
+        tested = {fault.point for fault in (*LIVE, *BRING_UP)} | {"small_lists"}
+        assert tested == set(points), "a point without a test"
         for step in range(number("fault_steps")):
             for point in dice.sample(points, dice.choice((1, 1, 2))):
                 count, skip = dice.choice((1, 1, 2, 5, 50)), dice.choice((0, 0, 1, 3, 10))
