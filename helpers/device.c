@@ -63,6 +63,11 @@ bool rnvme_pci_is_disconnected(struct pci_dev *pdev)
 	return pci_dev_is_disconnected(pdev);
 }
 
+bool rnvme_pci_channel_is_frozen(struct pci_dev *pdev)
+{
+	return READ_ONCE(pdev->error_state) == pci_channel_io_frozen;
+}
+
 bool rnvme_wait_for_pending_transaction(struct pci_dev *pdev)
 {
 	return pci_wait_for_pending_transaction(pdev);

@@ -27,6 +27,7 @@ void rnvme_dma_set_min_align_mask(struct device *dev, u32 mask);
 int rnvme_dev_to_node(struct device *dev);
 bool rnvme_pci_claimed_by_override(struct pci_dev *pdev);
 bool rnvme_pci_is_disconnected(struct pci_dev *pdev);
+bool rnvme_pci_channel_is_frozen(struct pci_dev *pdev);
 bool rnvme_wait_for_pending_transaction(struct pci_dev *pdev);
 
 extern struct ida rnvme_instances;

@@ -319,10 +319,14 @@ impl Controller {
         }
         match self.state.get() {
             State::Live => {
-                let Some((gone, csts)) = self.look(|hw| {
+                let seen = self.look(|hw| {
                     hw.walk(queue);
-                    (hw.is_gone(), hw.registers().csts())
-                }) else {
+                    // All that is read of a frozen link is ones. Who deals with its error
+                    // comes to this controller, too.
+                    let reached = !hw.lease().is_frozen();
+                    reached.then(|| (hw.is_gone(), hw.registers().csts()))
+                });
+                let Some((gone, csts)) = seen.flatten() else {
                     return;
                 };
                 let Some(cid) = cid() else {

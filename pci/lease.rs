@@ -115,6 +115,13 @@ impl Lease {
         unsafe { bindings::rnvme_pci_is_disconnected(self.as_raw()) }
     }
 
+    /// True while nothing gets through to the device, since the PCI core deals with an error
+    /// of its link (`pci_channel_io_frozen`).
+    pub(crate) fn is_frozen(&self) -> bool {
+        // SAFETY: the function is live.
+        unsafe { bindings::rnvme_pci_channel_is_frozen(self.as_raw()) }
+    }
+
     /// The NUMA node of the device, or -1.
     pub(crate) fn numa_node(&self) -> i32 {
         // SAFETY: the function is live.
