@@ -170,10 +170,10 @@ pub(crate) mod nvme {
     #[cfg(test)]
     pub(crate) mod event_table;
     #[cfg(test)]
-    pub(crate) mod recent;
-    #[cfg(test)]
     #[path = "fault_none.rs"]
     pub(crate) mod fault;
+    #[cfg(test)]
+    pub(crate) mod recent;
     #[cfg(test)]
     pub(crate) mod registers;
     #[cfg(test)]
