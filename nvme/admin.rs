@@ -110,7 +110,7 @@ impl NvmeOperations for AdminQueue {
     fn stray(queue: &QueueRef<Self>, entry: &Entry<'_>) {
         let events = queue.set().data();
         if events.table.answer(entry.cid(), entry.completion()) {
-            events.owner.events_soon();
+            events.listener.wake();
         } else {
             bogus(queue, entry);
         }

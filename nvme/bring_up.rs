@@ -30,7 +30,7 @@ use kernel::{
 impl Controller {
     /// Goes from nothing to a node and its disks. May sleep.
     pub(super) fn bring_up(self: &Arc<Self>, lease: Lease, registers: Arc<Registers>) -> Result {
-        let hardware = Hardware::new(lease.clone(), registers, self.clone())?;
+        let hardware = Hardware::new(lease.clone(), registers, self)?;
         let admin = hardware.admin(self.clone())?;
         *self.admin.lock() = Some(admin.clone());
         *self.hardware.lock() = Some(hardware);

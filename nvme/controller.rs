@@ -12,7 +12,10 @@ use super::{
     },
     admin::Admin,
     debugfs::Tree,
-    events::Events,
+    events::{
+        Events,
+        Listener, //
+    },
     hardware::Hardware,
     io::IoQueues,
     journal::Journal,
@@ -63,11 +66,8 @@ pub(super) const RESET: u64 = 0;
 /// The work item that stops one.
 pub(super) const HALT: u64 = 1;
 
-/// The work item that deals with asynchronous events.
-pub(super) const EVENTS: u64 = 2;
-
 /// The work item that looks for namespaces.
-pub(super) const SCAN: u64 = 3;
+pub(super) const SCAN: u64 = 2;
 
 /// The longest pause before a retry: a device may ask for two hours.
 const MAX_RETRY_DELAY_MS: u32 = 5000;
@@ -106,6 +106,8 @@ pub(crate) struct Controller {
     pub(super) aborts: AbortsUnderWay,
     /// Looks for completions that no interrupt told of.
     pub(super) peeker: Arc<Peeker>,
+    /// Deals with what the controller reports of its own accord.
+    pub(super) listener: Arc<Listener>,
     /// Brings the controller up anew.
     #[pin]
     pub(super) reset: Work<Controller, RESET>,
@@ -114,9 +116,6 @@ pub(crate) struct Controller {
     pub(super) halt: Work<Controller, HALT>,
     #[pin]
     pub(super) events: Mutex<Events>,
-    /// Asks for events, and deals with them.
-    #[pin]
-    pub(super) event_work: Work<Controller, EVENTS>,
     #[pin]
     pub(super) scans: Mutex<Scans>,
     /// Looks which namespaces there are.
@@ -159,10 +158,10 @@ impl Controller {
                 aborted <- new_mutex!(Aborted::new()),
                 aborts: AbortsUnderWay::new(),
                 peeker: Peeker::new()?,
+                listener: Listener::new()?,
                 reset <- new_work!("rnvme::reset"),
                 halt <- new_work!("rnvme::halt"),
                 events <- new_mutex!(Events::new()),
-                event_work <- new_work!("rnvme::events"),
                 scans <- new_mutex!(Scans::new()),
                 scan_work <- new_work!("rnvme::scan"),
             }),
@@ -170,6 +169,7 @@ impl Controller {
         )?;
         this.change_state(State::Connecting)?;
         this.peeker.attach(&this);
+        this.listener.attach(&this);
         this.show_debugfs();
         match this.bring_up(lease, registers) {
             Ok(()) => Ok(this),

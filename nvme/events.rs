@@ -12,10 +12,7 @@ use super::{
         Admin,
         AdminError, //
     },
-    controller::{
-        Controller,
-        EVENTS, //
-    },
+    controller::Controller,
     event_table::EventTable,
     reset::Cause,
     scan::Wanted,
@@ -36,14 +33,24 @@ use super::{
 };
 use crate::os::{
     log,
-    wait::sleep_unless, //
+    wait::sleep_unless,
+    work, //
 };
 use kernel::{
     impl_has_work,
+    new_mutex,
+    new_work,
     prelude::*,
     str::CString,
-    sync::Arc,
-    workqueue::WorkItem, //
+    sync::{
+        Arc,
+        Mutex, //
+    },
+    workqueue::{
+        self,
+        Work,
+        WorkItem, //
+    }, //
 };
 
 /// How long it waits after events before it asks for more, in milliseconds: a controller that
@@ -62,8 +69,66 @@ pub(crate) struct EventRequests {
     pub(super) table: EventTable,
     /// How many the queue has places for.
     pub(super) places: usize,
-    /// Whose they are. [`Controller::give_back`] cuts the circle.
-    pub(super) owner: Arc<Controller>,
+    pub(super) listener: Arc<Listener>,
+}
+
+/// Who deals with the events of a controller.
+///
+/// The admin queue has a reference to it, and may outlive its controller if that could not be
+/// stopped; so it has none to the controller once that was given back.
+#[pin_data]
+pub(crate) struct Listener {
+    #[pin]
+    controller: Mutex<Option<Arc<Controller>>>,
+    #[pin]
+    work: Work<Self>,
+}
+
+impl_has_work! {
+    impl HasWork<Self> for Listener { self.work }
+}
+
+impl WorkItem for Listener {
+    type Pointer = Arc<Self>;
+
+    fn run(this: Arc<Self>) {
+        let controller = this.controller.lock().clone();
+        if let Some(controller) = controller {
+            controller.listen();
+        }
+    }
+}
+
+impl Listener {
+    /// One that has nobody to listen to yet. May sleep.
+    pub(super) fn new() -> Result<Arc<Self>> {
+        Arc::pin_init(
+            pin_init!(Self {
+                controller <- new_mutex!(None),
+                work <- new_work!("rnvme::events"),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// Has it deal with the events of `controller`, until [`Self::detach`].
+    pub(super) fn attach(&self, controller: &Arc<Controller>) {
+        *self.controller.lock() = Some(controller.clone());
+    }
+
+    /// Has it look for answers soon. Any context.
+    pub(super) fn wake(self: &Arc<Self>) {
+        // One that waits already keeps its own reference.
+        let _ = workqueue::system_long().enqueue(self.clone());
+    }
+
+    /// Ends it, and waits for what it does right now. May sleep. The device interrupts no more,
+    /// so that nobody wakes it again.
+    pub(super) fn detach(self: &Arc<Self>) {
+        let controller = self.controller.lock().take();
+        drop(controller);
+        work::cancel_sync(self);
+    }
 }
 
 /// Where the asking for events stands.
@@ -87,34 +152,21 @@ impl Events {
     }
 }
 
-impl_has_work! {
-    impl HasWork<Self, EVENTS> for Controller { self.event_work }
-}
-
-impl WorkItem<EVENTS> for Controller {
-    type Pointer = Arc<Controller>;
-
-    fn run(this: Arc<Controller>) {
-        // Who makes it live again has this run again.
-        if this.state.get() == State::Live {
-            if let Ok(admin) = this.admin() {
-                this.handle_events(&admin);
-            }
-        }
-    }
-}
-
 impl Controller {
     /// Has events reported by a controller that has just become live. Any context that may
     /// sleep.
-    pub(super) fn watch(self: &Arc<Self>) {
+    pub(super) fn watch(&self) {
         self.events.lock().anew = true;
-        self.events_soon();
+        self.listener.wake();
     }
 
-    /// Has the work item look for answers. Any context.
-    pub(super) fn events_soon(self: &Arc<Self>) {
-        self.globals.slow.enqueue::<_, EVENTS>(self.clone());
+    fn listen(self: &Arc<Self>) {
+        // Who makes it live again wakes the listener again.
+        if self.state.get() == State::Live {
+            if let Ok(admin) = self.admin() {
+                self.handle_events(&admin);
+            }
+        }
     }
 
     fn handle_events(self: &Arc<Self>, admin: &Admin) {

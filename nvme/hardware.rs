@@ -127,7 +127,7 @@ impl Hardware {
     pub(crate) fn new(
         lease: Lease,
         registers: Arc<Registers>,
-        controller: Arc<Controller>,
+        controller: &Controller,
     ) -> Result<Self> {
         let instance = controller.number();
         // A controller that somebody left running still knows his queues.
@@ -142,7 +142,7 @@ impl Hardware {
             .ok_or(ControllerError::QueueSize)
             .inspect_err(|error| complain(&lease, "cannot use", error))?;
         let size = QueueSize::new(ADMIN_ENTRIES.min(max.entries())).ok_or(EINVAL)?;
-        let pair = QueuePair::new(&lease, &registers, &controller, QueueId::ADMIN, size)?;
+        let pair = QueuePair::new(&lease, &registers, controller, QueueId::ADMIN, size)?;
         // CAST: `MAX`.
         let events = (size.entries() / ADMIN_PER_EVENT).min(event_table::MAX as u32);
         let depth = size.entries().saturating_sub(1).saturating_sub(events);
@@ -163,7 +163,7 @@ impl Hardware {
                 table: EventTable::new(),
                 // CAST: widening.
                 places: events as usize,
-                owner: controller,
+                listener: controller.listener.clone(),
             },
         )?;
         let queue: QueueRef<AdminQueue> = admin_set.queue_ref(0).ok_or(EINVAL)?;

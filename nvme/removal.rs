@@ -7,7 +7,6 @@
 use super::{
     controller::{
         Controller,
-        EVENTS,
         HALT, //
     },
     hardware::{
@@ -69,8 +68,7 @@ impl Controller {
         self.shut_down(true);
         let admin = self.admin.lock().take();
         drop(admin);
-        // The device interrupts no more, so nobody has them run again.
-        work::cancel_sync::<_, EVENTS>(self);
+        self.listener.detach();
         work::cancel_sync::<_, HALT>(self);
         self.peeker.detach();
         let hardware = self.hardware.lock().take();
