@@ -7,10 +7,8 @@
 
 use super::{
     controller::Controller,
-    queue::{
-        NvmeOperations,
-        QueuePair, //
-    }, //
+    positions::Positions,
+    queue::NvmeOperations, //
 };
 use crate::mq::Observed;
 use core::fmt;
@@ -68,7 +66,7 @@ fn queues(controller: &Arc<Controller>, f: &mut fmt::Formatter<'_>) -> fmt::Resu
     let mut result = Ok(());
     controller.look(|hardware| {
         hardware.for_each_queue(|queue| {
-            result = result.and_then(|()| writeln!(f, "{}", Positions(queue)));
+            result = result.and_then(|()| writeln!(f, "{}", Positions::of(queue)));
         });
     });
     result
@@ -83,41 +81,6 @@ fn interrupts(controller: &Arc<Controller>, f: &mut fmt::Formatter<'_>) -> fmt::
         });
     });
     result
-}
-
-/// Where both sides of a queue are.
-struct Positions<'a>(&'a QueuePair);
-
-impl fmt::Display for Positions<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let queue = self.0;
-        let (gate, tail, committed) = {
-            let submission = queue.submission.lock();
-            let ring = &submission.ring;
-            (submission.gate, ring.tail(), ring.committed_tail())
-        };
-        write!(
-            f,
-            "queue {}: {} entries, {gate}, tail {tail}, committed {committed}",
-            queue.id(),
-            queue.entries()
-        )?;
-        if let Some(next) = queue.completions().next() {
-            let waits = queue.completions().waiting().is_some();
-            write!(
-                f,
-                ", head {}, phase {}, {}",
-                next.index,
-                u8::from(next.phase),
-                if waits {
-                    "an entry waits"
-                } else {
-                    "no entry waits"
-                }
-            )?;
-        }
-        Ok(())
-    }
 }
 
 /// A request that was started and has not ended.

@@ -20,6 +20,7 @@ use super::{
         QueueAffinity, //
     },
     peek,
+    positions::Positions,
     queue::{
         Completer,
         NvmeOperations,
@@ -317,6 +318,17 @@ impl Hardware {
         for queue in self.io_set.iter().flat_map(|set| set.queues()) {
             f(queue);
         }
+    }
+
+    /// Where a queue is, if there is such a one.
+    pub(super) fn positions(&self, id: QueueId) -> Option<Positions> {
+        let mut positions = None;
+        self.for_each_queue(|queue| {
+            if queue.id() == id {
+                positions = Some(Positions::of(queue));
+            }
+        });
+        positions
     }
 
     /// Calls `f` for each request that was started and has not ended. May sleep.

@@ -31,6 +31,7 @@
 //! | [`journal`] | what happened to a controller |
 //! | [`recent`], [`tally`] | last events and counts by kind, pure |
 //! | [`fault`] | faults on demand, in modules that are built for it |
+//! | [`positions`] | where both sides of a queue are, for people |
 //! | [`debugfs`] | what is shown of the inside |
 #![forbid(unsafe_code)]
 
@@ -53,6 +54,7 @@ mod journal;
 pub(crate) mod namespace;
 pub(crate) mod pause;
 pub(crate) mod peek;
+mod positions;
 pub(crate) mod queue;
 mod recent;
 pub(crate) mod registers;

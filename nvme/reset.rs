@@ -324,9 +324,9 @@ impl Controller {
                     // All that is read of a frozen link is ones. Who deals with its error
                     // comes to this controller, too.
                     let reached = !hw.lease().is_frozen();
-                    reached.then(|| (hw.is_gone(), hw.registers().csts()))
+                    reached.then(|| (hw.is_gone(), hw.registers().csts(), hw.positions(queue)))
                 });
-                let Some((gone, csts)) = seen.flatten() else {
+                let Some((gone, csts, positions)) = seen.flatten() else {
                     return;
                 };
                 let Some(cid) = cid() else {
@@ -358,6 +358,9 @@ impl Controller {
                 // Another command may have been first; it said so.
                 if self.request_reset(cause).is_ok() {
                     self.say(format_args!("queue {queue}: no answer in time to {what}"));
+                    if let Some(positions) = positions {
+                        self.say(format_args!("{positions}"));
+                    }
                 }
             }
             // Whoever brings it up waits for this command.

@@ -193,7 +193,9 @@ _RESETS = (
 )
 
 
-@pytest.mark.allow_log(*_RESETS, r"rnvme: rnvme\d+ [0-9a-f:.]+: (queue \d+: no answer in time to |Abort: )")
+@pytest.mark.allow_log(
+    *_RESETS, r"rnvme: rnvme\d+ [0-9a-f:.]+: (queue \d+: (no answer in time to |\d+ entries, )|Abort: )"
+)
 def test_time_out(vm: Vm) -> None:
     """What the drive does not do at first is aborted, taken back in a reset, and done later."""
     with loaded(vm, io_timeout=2) as addr:

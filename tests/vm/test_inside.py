@@ -32,7 +32,7 @@ def _inside(vm: Vm, addr: str, name: str) -> str:
 
 @pytest.mark.machine(ctrls=[NvmeCtrl([brake.namespace()])], qemu_args=brake.ARGS)
 @pytest.mark.allow_log(
-    r"rnvme: rnvme\d+ [0-9a-f:.]+: (queue \d+: no answer in time to |Abort: |resetting: |reset done in )"
+    r"rnvme: rnvme\d+ [0-9a-f:.]+: (queue \d+: (no answer in time to |\d+ entries, )|Abort: |resetting: |reset done in )"
 )
 def test_a_drive_that_stalls(vm: Vm) -> None:
     """Its commands are shown with their ages; afterwards, what was done about them."""
@@ -63,12 +63,21 @@ def test_a_drive_that_stalls(vm: Vm) -> None:
             vm.wait_until(lambda: resets(vm) >= 1, 30, "a reset")
         vm.wait_until(lambda: state(vm) == "live", 20, "the end of the reset")
         running.stop()
+        # The stuck command's queue, once for each reset.
+        said = re.compile(
+            r"rnvme0 .*: queue [12]: \d+ entries, (open|idle), tail (\d+), committed \2, head \d+, "
+        )
+        count = resets(vm)
+        lines = [record.text for record in vm.log.records() if said.search(record.text)]
+        assert len(lines) == count, lines
         assert "live -> resetting" in _inside(vm, addr, "state")
         counts = dict(line.rsplit(": ", 1) for line in _inside(vm, addr, "counters").splitlines())
         assert int(counts["resets, a command was not completed in time"]) >= 1
         assert int(counts["commands taken back"]) >= 4
         assert int(counts["aborts"]) >= 1
-        assert counts["odd completions"] == "0"
+        # Commands that the drive did abort are sent again.
+        retries = sum(int(count) for name, count in counts.items() if name.startswith("retries, "))
+        assert int(counts["odd completions"]) == retries
     assert vm.run(f"test -e /sys/kernel/debug/rnvme/{addr}", check=False).rc != 0
 
 

@@ -51,7 +51,7 @@ _WITNESS = "virtio_blk_handle_read"
 _READ = "pci_nvme_read"
 _CONFIG = "pci_nvme_mmio_cfg"
 _SAYS = (
-    r"rnvme: rnvme\d+ [0-9a-f:.]+: queue \d+: no (answer in time to|interrupt told of the completion of) ",
+    r"rnvme: rnvme\d+ [0-9a-f:.]+: queue \d+: (no (answer in time to|interrupt told of the completion of) |\d+ entries, )",
     r"rnvme: rnvme\d+ queue \d+: no interrupt told of a completion, found by a look; so far",
     r"rnvme: rnvme\d+ [0-9a-f:.]+: resetting: (a command was not completed in time|the controller reports a fatal status)",
     r"rnvme: rnvme\d+ [0-9a-f:.]+: Abort: .*, the command was (not )?aborted",
