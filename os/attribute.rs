@@ -25,7 +25,12 @@ use kernel::{
 /// duration of a `show` or `store` call.
 pub(crate) unsafe trait Owner {
     /// What `dev` carries.
-    fn data(dev: *mut bindings::device) -> *const c_void;
+    ///
+    /// # Safety
+    ///
+    /// `dev` is a device of the kind that the type is named after, live for the duration of the
+    /// call, with its data set.
+    unsafe fn data(dev: *mut bindings::device) -> *const c_void;
 }
 
 /// The device of a class, with driver data (see [`super::chrdev`]).
@@ -34,8 +39,8 @@ pub(crate) enum OfDevice {}
 // SAFETY: the driver data are set before the attributes appear, and stay until
 // the device is released, which waits for running `show` calls.
 unsafe impl Owner for OfDevice {
-    fn data(dev: *mut bindings::device) -> *const c_void {
-        // SAFETY: called by `show` with a live device.
+    unsafe fn data(dev: *mut bindings::device) -> *const c_void {
+        // SAFETY: live by this function's requirements.
         unsafe { bindings::dev_get_drvdata(dev) }
     }
 }
@@ -46,8 +51,8 @@ pub(crate) enum OfDisk {}
 // SAFETY: `private_data` is set before the disk is added, and stays until the disk
 // is freed, which is after its attributes are gone.
 unsafe impl Owner for OfDisk {
-    fn data(dev: *mut bindings::device) -> *const c_void {
-        // SAFETY: called by `show` with the live device of a disk.
+    unsafe fn data(dev: *mut bindings::device) -> *const c_void {
+        // SAFETY: by this function's requirements the live device of a disk.
         unsafe { (*bindings::rnvme_dev_to_disk(dev)).private_data }
     }
 }
