@@ -242,18 +242,27 @@ void rnvme_unfreeze_queues(struct request_queue **queues, size_t count,
 }
 
 /*
- * True if no request of @q can have a reserved tag. The set of a disk that was
- * removed may be gone: a queue that nobody uses, or that is frozen, is not asked.
+ * Returns 0 if the set of @q has reserved tags, or else -EINVAL. The set of a
+ * disk that was removed may be gone, so it is looked at only while @q is in use:
+ * this waits until a frozen queue is thawed, or returns -EAGAIN if @nowait. For a
+ * queue that is dying it returns 0: it lets no request in, and says so.
  */
-bool rnvme_queue_lacks_reserved_tags(struct request_queue *q)
+int rnvme_queue_check_reserved_tags(struct request_queue *q, bool nowait)
 {
-	bool lacks;
+	bool entered = percpu_ref_tryget(&q->q_usage_counter);
+	int ret;
 
-	if (!percpu_ref_tryget(&q->q_usage_counter))
-		return false;
-	lacks = !q->tag_set->reserved_tags;
+	if (!entered && nowait)
+		return blk_queue_dying(q) ? 0 : -EAGAIN;
+	if (!entered)
+		wait_event(q->mq_freeze_wq,
+			   (entered = percpu_ref_tryget(&q->q_usage_counter)) ||
+			   blk_queue_dying(q));
+	if (!entered)
+		return 0;
+	ret = q->tag_set->reserved_tags ? 0 : -EINVAL;
 	percpu_ref_put(&q->q_usage_counter);
-	return lacks;
+	return ret;
 }
 
 /*

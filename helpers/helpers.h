@@ -62,7 +62,7 @@ void rnvme_thaw_queues(struct request_queue **queues, size_t count);
 void rnvme_unfreeze_queues(struct request_queue **queues, size_t count,
 			   unsigned int memflags);
 
-bool rnvme_queue_lacks_reserved_tags(struct request_queue *q);
+int rnvme_queue_check_reserved_tags(struct request_queue *q, bool nowait);
 void rnvme_requeue(struct request *rq, unsigned long msecs);
 void rnvme_rq_list_add_tail(struct rq_list *list, struct request *rq);
 bool rnvme_bdev_is_partition(struct block_device *bdev);

@@ -106,20 +106,19 @@ impl PassthroughConfig {
         self
     }
 
+    const fn has(&self, flag: u32) -> bool {
+        self.flags & flag != 0
+    }
+
     /// # Safety
     ///
     /// `q` is live for the duration of the call, and made on a tag set, which may be gone if
-    /// `q` is that of a disk that was removed.
+    /// `q` is that of a disk that was removed; it has reserved tags if `self` asks for one.
     unsafe fn allocate(
         &self,
         q: *mut bindings::request_queue,
     ) -> Result<NonNull<bindings::request>> {
         let (opf, flags) = (self.opf, self.flags);
-        let reserved = flags & bindings::BLK_MQ_REQ_RESERVED != 0;
-        // SAFETY: by this function's requirements.
-        if reserved && unsafe { bindings::rnvme_queue_lacks_reserved_tags(q) } {
-            return Err(EINVAL);
-        }
         // SAFETY: by this function's requirements; a queue that was removed lets nobody in.
         let rq = from_err_ptr(unsafe {
             match self.hw_queue {
@@ -157,11 +156,14 @@ impl<'q, T: Operations> Passthrough<'q, T> {
     /// # Errors
     ///
     /// `ENODEV` if the queue is being destroyed; `EINVAL` if a reserved tag is asked for
-    /// and there are none; without waiting `EAGAIN` if no tag is free or `EBUSY` if the
-    /// queue is frozen; on a given queue `EIO` if there is none, `EXDEV` if no CPU that is
-    /// online uses it.
+    /// and there are none; without waiting `EAGAIN` if no tag is free or the queue is
+    /// frozen; on a given queue `EIO` if there is none, `EXDEV` if no CPU that is online
+    /// uses it.
     pub(crate) fn new(queue: &'q RequestQueue<T>, config: PassthroughConfig) -> Result<Self> {
-        // SAFETY: live, and made on a tag set of `T`.
+        if config.has(bindings::BLK_MQ_REQ_RESERVED) && !queue.has_reserved_tags() {
+            return Err(EINVAL);
+        }
+        // SAFETY: live, and made on a tag set of `T`; looked at above.
         unsafe { Self::from_queue(queue.as_raw(), config) }
     }
 
@@ -172,14 +174,22 @@ impl<'q, T: Operations> Passthrough<'q, T> {
     ///
     /// As there.
     pub(crate) fn for_disk(disk: &'q Disk<T>, config: PassthroughConfig) -> Result<Self> {
-        // SAFETY: a live disk has a live queue, which was made on a tag set of `T`.
-        unsafe { Self::from_queue((*disk.as_raw()).queue, config) }
+        // SAFETY: a live disk has a live queue.
+        let q = unsafe { (*disk.as_raw()).queue };
+        if config.has(bindings::BLK_MQ_REQ_RESERVED) {
+            let nowait = config.has(bindings::BLK_MQ_REQ_NOWAIT);
+            // SAFETY: live as above, and made on a tag set.
+            to_result(unsafe { bindings::rnvme_queue_check_reserved_tags(q, nowait) })?;
+        }
+        // SAFETY: live as above, and made on a tag set of `T`; looked at above. If the disk
+        // was removed meanwhile, its queue lets nobody in.
+        unsafe { Self::from_queue(q, config) }
     }
 
     /// # Safety
     ///
     /// `q` is live for `'q`, and was made on a tag set of `T`, which may be gone if `q` is that
-    /// of a disk that was removed.
+    /// of a disk that was removed; it has reserved tags if `config` asks for one.
     unsafe fn from_queue(
         q: *mut bindings::request_queue,
         config: PassthroughConfig,

@@ -44,6 +44,13 @@ impl<T: Operations> RequestQueue<T> {
         self.0.get()
     }
 
+    /// True if the tag set has reserved tags.
+    pub(super) fn has_reserved_tags(&self) -> bool {
+        // SAFETY: live, and so is its tag set, by the type invariant; the number is not
+        // changed once the set is allocated.
+        unsafe { (*(*self.as_raw()).tag_set).reserved_tags != 0 }
+    }
+
     /// The data of the request queue, that is, of the disk.
     #[inline]
     pub(crate) fn data(&self) -> &T::QueueData {
