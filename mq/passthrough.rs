@@ -218,8 +218,9 @@ impl<'q, T: Operations> Passthrough<'q, T> {
     ///
     /// # Errors
     ///
-    /// `EFAULT`, `EINVAL` if it is larger than the queue allows, `ENOMEM`; `EBUSY` if the
-    /// request has memory already.
+    /// `EFAULT`, for a thread of the kernel too, which has no such memory; `EINVAL` if it is
+    /// larger than the queue allows, `ENOMEM`; `EBUSY` if the request has memory already. The
+    /// request is as before.
     pub(crate) fn map_user(&mut self, address: usize, len: usize) -> Result<UserMapping> {
         // SAFETY: ours, without memory; C checks the user's address and length.
         self.map(|rq, rw| unsafe {
@@ -309,9 +310,10 @@ impl<'q, T: Operations> Passthrough<'q, T> {
     ///
     /// # Errors
     ///
-    /// `EINVAL` if there are no data, if they are another request's, if they have metadata
-    /// already, or if the disk has none ([`IntegrityProfile`](super::IntegrityProfile));
-    /// `EFAULT`, `E2BIG`, `ENOMEM`. The data stay mapped.
+    /// `EINVAL` if there are no data, if they are another request's, or those of a former use
+    /// of this one, if they have metadata already, if the queue has no disk, or if the disk has
+    /// none ([`IntegrityProfile`](super::IntegrityProfile)); `EFAULT`, for a thread of the
+    /// kernel too, `E2BIG`, `ENOMEM`. The data stay mapped.
     pub(crate) fn map_user_metadata(
         &mut self,
         data: &UserMapping,
@@ -320,12 +322,17 @@ impl<'q, T: Operations> Passthrough<'q, T> {
     ) -> Result {
         let rq = self.rq.as_ptr();
         // SAFETY: ours. Limits do not change while there is a request.
-        let size = unsafe { (*(*rq).q).limits.integrity.metadata_size };
-        if !data.is_of(self.rq) || !data.has_memory() || size == 0 {
+        let (disk, size) = unsafe { ((*(*rq).q).disk, (*(*rq).q).limits.integrity.metadata_size) };
+        // SAFETY: ours.
+        let bio = unsafe { (*rq).bio };
+        if !data.is_of(self.rq, bio) || disk.is_null() || size == 0 {
             return Err(EINVAL);
         }
-        // SAFETY: ours, with data of a disk, since what has no disk has no metadata; C checks
-        // the user's address and length.
+        if !UserMapping::has_user() {
+            return Err(EFAULT);
+        }
+        // SAFETY: ours, with data, which are of a disk, as C asks for; it checks the user's
+        // address and length.
         to_result(unsafe { bindings::rnvme_rq_map_metadata(rq, address, len) })
     }
 
@@ -339,7 +346,22 @@ impl<'q, T: Operations> Passthrough<'q, T> {
         if !bio.is_null() {
             return Err(EBUSY);
         }
-        to_result(f(rq, c_int::from(is_write != 0)))?;
+        if !UserMapping::has_user() {
+            return Err(EFAULT);
+        }
+        if let Err(error) = to_result(f(rq, c_int::from(is_write != 0))) {
+            // C takes the bios away again, but not what it wrote of them into the request,
+            // which may be executed all the same.
+            // SAFETY: ours.
+            unsafe {
+                (*rq).bio = core::ptr::null_mut();
+                (*rq).biotail = core::ptr::null_mut();
+                (*rq).__data_len = 0;
+                (*rq).nr_phys_segments = 0;
+                (*rq).phys_gap_bit = 0;
+            }
+            return Err(error);
+        }
         // SAFETY: ours; mapping made its bios, or none for no bytes.
         Ok(unsafe { UserMapping::new(self.rq) })
     }

@@ -33,8 +33,8 @@ use kernel::{
 ///
 /// # Invariants
 ///
-/// `bio` is null, or the first bio that mapping made for `rq`, in the process of `mm`, not yet
-/// unmapped.
+/// `bio` is null, or the first bio that mapping made for `rq`, in the process of `mm`, which is
+/// there then, not yet unmapped.
 #[must_use = "the memory stays mapped until it is unmapped"]
 pub(crate) struct UserMapping {
     bio: *mut bindings::bio,
@@ -53,7 +53,8 @@ unsafe impl Sync for UserMapping {}
 impl UserMapping {
     /// # Safety
     ///
-    /// The memory of `rq`, if it has any, was mapped just now, in this process.
+    /// The memory of `rq`, if it has any, was mapped just now, in this process, which is no
+    /// thread of the kernel then.
     pub(super) unsafe fn new(rq: NonNull<bindings::request>) -> Self {
         // SAFETY: live by this function's requirements.
         let bio = unsafe { (*rq.as_ptr()).bio };
@@ -74,15 +75,21 @@ impl UserMapping {
         !self.bio.is_null()
     }
 
-    /// True if it is of this request.
-    pub(super) fn is_of(&self, rq: NonNull<bindings::request>) -> bool {
-        self.rq == rq
+    /// True if the caller has memory of a user: not in a thread of the kernel.
+    pub(super) fn has_user() -> bool {
+        kernel::current!().mm().is_some()
     }
 
-    /// Gives the pages back (`blk_rq_unmap_user`); a copy of what the device sent is
-    /// written to the user's memory first. May sleep. To be called by the process that
-    /// mapped them; by a thread of the kernel, when that process is gone, nothing is
-    /// written.
+    /// True if there is memory, and it is that of this request, which begins with `bio`: not
+    /// if it was mapped for a former use of the request.
+    pub(super) fn is_of(&self, rq: NonNull<bindings::request>, bio: *mut bindings::bio) -> bool {
+        self.rq == rq && self.bio == bio && !bio.is_null()
+    }
+
+    /// Gives the pages back (`blk_rq_unmap_user`); copies of what the device sent, data and
+    /// metadata, are written to the user's memory first. May sleep. To be called by the
+    /// process that mapped them. By a thread of the kernel, when that process is gone, data
+    /// are not written; metadata are, to pages that were kept for that.
     ///
     /// # Errors
     ///
@@ -130,12 +137,13 @@ impl UserMapping {
         result
     }
 
-    /// True in the process whose memory it is, and in a thread of the kernel, where C writes
-    /// to nobody's.
+    /// True in the process whose memory it is; in a thread of the kernel, where C looks nobody's
+    /// addresses up; and anywhere if there is none.
     fn is_at_home(&self) -> bool {
         match (kernel::current!().mm(), &*self.mm) {
+            (_, None) => self.bio.is_null(),
             (Some(here), Some(mine)) => ptr::eq(here.as_raw(), mine.as_raw()),
-            _ => true,
+            (None, Some(_)) => true,
         }
     }
 }
