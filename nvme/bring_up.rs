@@ -58,9 +58,7 @@ impl Controller {
         }
         self.with_hardware(|hw| self.go_live(hw))?;
         self.make_node(&lease)?;
-        if has_io {
-            self.scan_first();
-        }
+        self.scan_first();
         self.watch();
         Ok(())
     }

@@ -122,8 +122,8 @@ impl Listener {
         let _ = workqueue::system_long().enqueue(self.clone());
     }
 
-    /// Ends it, and waits for what it does right now. May sleep. The device interrupts no more,
-    /// so that nobody wakes it again.
+    /// Ends it, and waits for what it does right now. May sleep. The interrupts of the device are
+    /// given back, so that nobody wakes it again.
     pub(super) fn detach(self: &Arc<Self>) {
         let controller = self.controller.lock().take();
         drop(controller);
@@ -137,7 +137,7 @@ pub(super) struct Events {
     anew: bool,
     /// How many requests to have outstanding.
     limit: usize,
-    /// How often it was tried in vain in a row.
+    /// How often in a row an event, or the asking for them, has led to a reset.
     failures: u32,
 }
 
@@ -216,27 +216,43 @@ impl Controller {
             Err(error @ AdminError::Kernel(_)) => {
                 if self.state.get() == State::Live {
                     self.complain(what, &error);
-                } else if self.resets.lock().cause == Cause::TimeOut {
-                    self.blame_configuration();
+                } else {
+                    self.blame_events(what);
                 }
+                // With the next occasion.
+                self.events.lock().anew = true;
                 return false;
             }
         }
         let mut events = self.events.lock();
-        events.failures = 0;
         events.limit = admin.events().places.min(event_limit(identity));
         true
     }
 
-    /// The controller is being reset, perhaps since it did not answer to this.
-    fn blame_configuration(&self) {
+    /// A command failed: if the controller is being reset since it did not answer, then perhaps to
+    /// this.
+    fn blame_events(&self, what: &str) {
+        if self.state.get() != State::Live && self.resets.lock().cause == Cause::TimeOut {
+            self.count_failure(what);
+        }
+    }
+
+    fn count_failure(&self, what: &str) {
         let mut events = self.events.lock();
         events.failures = events.failures.saturating_add(1);
         if events.failures == MAX_FAILURES {
             self.say(format_args!(
-                "Set Features, Asynchronous Event Configuration is not answered: goes on without \
-                 events"
+                "{what} leads to one reset after the other: goes on without events"
             ));
+        }
+    }
+
+    /// The log page of an event could not be read.
+    fn no_log(&self, event: AsyncEvent, error: AdminError) {
+        const WHAT: &str = "Get Log Page for an event";
+        self.say_event(event, format_args!("{WHAT} failed: {error}"));
+        if matches!(error, AdminError::Kernel(_)) {
+            self.blame_events(WHAT);
         }
     }
 
@@ -244,7 +260,7 @@ impl Controller {
     fn event(self: &Arc<Self>, admin: &Admin, event: AsyncEvent) {
         if event.what() == AsyncEvent::NAMESPACE_ATTRIBUTES {
             // Whoever looks at them reads the log page. User space hears of disks.
-            return self.scan_soon(Wanted::Changed);
+            return self.scan_soon(Wanted::CHANGED);
         }
         // Reading its log page is also what has the controller report events of this type again.
         match event.kind() {
@@ -263,7 +279,7 @@ impl Controller {
                         ),
                     );
                 }
-                Err(error) => self.say_event(event, format_args!("Get Log Page failed: {error}")),
+                Err(error) => return self.no_log(event, error),
             },
             EventType::SMART => match admin.query(admin::get_smart_log()) {
                 Ok(log) => self.say_event(
@@ -277,15 +293,18 @@ impl Controller {
                         log.percentage_used
                     ),
                 ),
-                Err(error) => self.say_event(event, format_args!("Get Log Page failed: {error}")),
+                Err(error) => return self.no_log(event, error),
             },
             _ => self.say_event(event, format_args!("log page {} has more", event.log())),
         }
         self.tell(event);
         if event.what() == AsyncEvent::PERSISTENT_ERROR {
+            self.count_failure("A persistent internal error");
             // If one is under way, or it is dead or going: all the better.
             let _ = self.request_reset(Cause::Event);
+            return;
         }
+        self.events.lock().failures = 0;
     }
 
     fn say_event(&self, event: AsyncEvent, more: core::fmt::Arguments<'_>) {
@@ -296,12 +315,15 @@ impl Controller {
 
     /// Tells user space, in the words of the C driver.
     fn tell(&self, event: AsyncEvent) {
-        let Some(device) = self.device() else {
+        let variable = CString::try_from_fmt(format_args!("NVME_AEN={:#010x}", event.bits()));
+        // Under the lock, so that the node stays where it is in sysfs meanwhile.
+        let node = self.node.lock();
+        let Some(node) = &*node else {
             return;
         };
-        let sent = CString::try_from_fmt(format_args!("NVME_AEN={:#010x}", event.bits()))
+        let sent = variable
             .map_err(|_| ENOMEM)
-            .and_then(|variable| device.notify(&variable));
+            .and_then(|variable| node.notify(&variable));
         if let Err(error) = sent {
             if log::may_print() {
                 self.say(format_args!(

@@ -296,6 +296,20 @@ fn admin_command(controller: &Arc<Controller>, via: Via, user: &UserCommand) -> 
         return Err(EINVAL);
     }
     let admin = controller.admin()?;
+    let set = controller.look(|hw| hw.io_set()).flatten();
+    let _frozen = match &set {
+        // It may change the size of blocks. What is under way is done first, in the old size;
+        // what comes waits until the new one is known.
+        Some(set) if AdminOpcode(command.opcode) == AdminOpcode::FORMAT_NVM => {
+            if user.data_len != 0 {
+                // Nobody may wait for memory of a program while I/O waits for this.
+                return Err(EINVAL);
+            }
+            let limit_ms = params::io_timeout().saturating_mul(1000);
+            Some(set.freeze_timeout(limit_ms).map_err(|_| EBUSY)?)
+        }
+        _ => None,
+    };
     let completion = send_admin(&admin, user, command)?;
     if completion.status.is_success() && changes_namespaces(AdminOpcode(command.opcode)) {
         // Whoever sent it finds what he made. What may be wrong with that the log says.

@@ -76,6 +76,23 @@ pub(crate) struct Identifiers {
     listed: bool,
 }
 
+impl Identifiers {
+    /// Whether they can be those of the same namespace. If one of the two has no list of them,
+    /// what that one has decides.
+    fn agree_with(&self, other: &Self) -> bool {
+        fn same<T: PartialEq>(one: &Option<T>, other: &Option<T>) -> bool {
+            one.is_none() || other.is_none() || one == other
+        }
+        if self.listed == other.listed {
+            return self == other;
+        }
+        same(&self.eui64, &other.eui64)
+            && same(&self.nguid, &other.nguid)
+            && same(&self.uuid, &other.uuid)
+            && same(&self.csi, &other.csi)
+    }
+}
+
 /// A namespace. It lives until its disk is closed for the last time.
 ///
 /// What may change while the disk is there is in words that are written with its queue frozen,
@@ -294,11 +311,7 @@ pub(super) fn update(disk: &GenDisk<IoQueues>, found: &Found) -> Change {
     let say = |what: core::fmt::Arguments<'_>| {
         ns.controller.say(format_args!("namespace {nsid}: {what}"));
     };
-    if found.identifiers.listed != ns.identifiers.listed {
-        say(format_args!("its names are not to be had, left as it is"));
-        return Change::Done;
-    }
-    if found.identifiers != ns.identifiers {
+    if !found.identifiers.agree_with(&ns.identifiers) {
         say(format_args!("it is another one than before"));
         return Change::Other;
     }

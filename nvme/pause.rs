@@ -34,8 +34,8 @@ impl Controller {
     ///
     /// # Errors
     ///
-    /// `EBUSY` if what is under way is not done in time before the system sleeps; the
-    /// controller is as before, and nothing has to follow.
+    /// `EBUSY` if what is under way is not done in time before the system sleeps, or if the
+    /// controller is being reset, which goes on; nothing has to follow.
     pub(crate) fn pause(self: &Arc<Self>, what: Pause) -> Result {
         {
             let mut resets = self.resets.lock();
@@ -46,6 +46,16 @@ impl Controller {
             self.halt_soon();
         }
         self.wait_for_reset();
+        if what == Pause::Sleep {
+            self.wait_for_scan();
+            if matches!(self.state.get(), State::Resetting | State::Connecting) {
+                // Requests that wait have tags, for which CPUs that go would wait for ever.
+                self.say(format_args!("it is being reset: no sleep now"));
+                let cause = self.resets.lock().cause;
+                self.go_on(cause);
+                return Err(EBUSY);
+            }
+        }
         let limit_ms = self.shutdown_ms();
         let mut frozen = None;
         if what == Pause::Sleep && self.state.get() == State::Live {

@@ -39,6 +39,7 @@ use crate::{
     },
     os::{
         log,
+        wait::sleep_unless,
         work, //
     },
     pci::IrqRegistration, //
@@ -59,9 +60,12 @@ use kernel::{
     }, //
 };
 
-/// The time between two looks, in milliseconds. What waits is found by the second or third look
-/// after it was written.
+/// The time between two looks, in milliseconds. What waits is found by the second look after
+/// it was written, or the third.
 pub(super) const PERIOD_MS: u32 = 150;
+
+/// How long a queue that seems to be stuck is watched, in milliseconds.
+const CONFIRM_MS: u32 = 10;
 
 /// What a look at a queue saw, for the next one to compare with.
 #[derive(Default)]
@@ -198,12 +202,20 @@ fn look<T: NvmeOperations>(queue: &Queue<T>) -> Sight {
     Sight::Busy
 }
 
+/// True if a queue goes on by itself: a busy one may have come back to the same place after some
+/// rounds. May sleep, for [`CONFIRM_MS`].
+fn moves<T: NvmeOperations>(queue: &Queue<T>) -> bool {
+    let before = queue.completions().waiting();
+    sleep_unless(CONFIRM_MS, || queue.completions().waiting() != before)
+}
+
 /// Looks at a queue whose interrupts `irq` handles, and completes what no interrupt told of.
 /// Returns true if there is to be another look. Under the lock of the hardware; may sleep.
 pub(super) fn at<T: NvmeOperations>(queue: &Queue<T>, irq: &IrqRegistration<Completer<T>>) -> bool {
     match look(queue) {
         Sight::Idle => return false,
         Sight::Busy => {}
+        Sight::Stuck if moves(queue) => {}
         Sight::Stuck => {
             let found = irq.with_masked(|completer| completer.walk());
             queue.count_missed(found);

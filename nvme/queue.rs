@@ -197,7 +197,9 @@ impl QueuePair {
     /// Lets submitters in, or keeps them out: those who come later end their requests
     /// with an error.
     pub(crate) fn set_open(&self, open: bool) {
-        self.submission.lock().gate = if open { Gate::Idle } else { Gate::Closed };
+        let mut submission = self.submission.lock();
+        submission.gate = if open { Gate::Idle } else { Gate::Closed };
+        submission.seen = Seen::default();
     }
 
     /// The gate is not wide open: starts the peeks, if it is not closed. Returns true if the

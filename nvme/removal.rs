@@ -68,11 +68,11 @@ impl Controller {
         self.shut_down(true);
         let admin = self.admin.lock().take();
         drop(admin);
-        self.listener.detach();
         work::cancel_sync::<_, HALT>(self);
         self.peeker.detach();
         let hardware = self.hardware.lock().take();
         drop(hardware);
+        self.listener.detach();
     }
 
     /// The system goes down: nothing is served any more, quietly. May sleep.

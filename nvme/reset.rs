@@ -73,15 +73,18 @@ pub(crate) enum Cause {
 
 impl Cause {
     /// All of them, in the order of their numbers.
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::User,
         Self::TimeOut,
         Self::Fatal,
         Self::FunctionReset,
         Self::LinkError,
         Self::Resume,
+        Self::Event,
     ];
 }
+
+const _: () = assert!(Cause::Event as usize + 1 == Cause::ALL.len());
 
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -321,10 +324,10 @@ impl Controller {
             State::Live => {
                 let seen = self.look(|hw| {
                     hw.walk(queue);
+                    let seen = (hw.is_gone(), hw.registers().csts(), hw.positions(queue));
                     // All that is read of a frozen link is ones. Who deals with its error
                     // comes to this controller, too.
-                    let reached = !hw.lease().is_frozen();
-                    reached.then(|| (hw.is_gone(), hw.registers().csts(), hw.positions(queue)))
+                    (!hw.lease().is_frozen()).then_some(seen)
                 });
                 let Some((gone, csts, positions)) = seen.flatten() else {
                     return;

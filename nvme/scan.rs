@@ -33,7 +33,10 @@ use super::{
 };
 use crate::{
     mq::GenDisk,
-    os::work, //
+    os::{
+        memory::without_io,
+        work, //
+    },
 };
 use kernel::{
     impl_has_work,
@@ -51,12 +54,35 @@ const MAX_COUNTED_NAMESPACES: u32 = 1024;
 const MAX_FAILURES: u32 = 3;
 
 /// What is wanted of the work item.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Wanted {
-    Nothing,
-    /// The controller has a list of what has changed.
-    Changed,
-    All,
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Wanted {
+    /// To read the controller's list of what has changed, and to look at that. Until it was read,
+    /// the controller tells of no further change.
+    changed: bool,
+    /// To look at all namespaces.
+    all: bool,
+}
+
+impl Wanted {
+    const NOTHING: Self = Self {
+        changed: false,
+        all: false,
+    };
+    /// The controller says that something has changed.
+    pub(super) const CHANGED: Self = Self {
+        changed: true,
+        all: false,
+    };
+    /// Nobody knows what has changed.
+    pub(super) const ALL: Self = Self {
+        changed: false,
+        all: true,
+    };
+
+    fn add(&mut self, other: Self) {
+        self.changed |= other.changed;
+        self.all |= other.all;
+    }
 }
 
 /// Where scanning stands.
@@ -74,7 +100,7 @@ impl Scans {
     pub(super) const fn new() -> Self {
         Self {
             first: true,
-            wanted: Wanted::Nothing,
+            wanted: Wanted::NOTHING,
             result: Ok(()),
             failures: 0,
         }
@@ -106,12 +132,14 @@ impl WorkItem<SCAN> for Controller {
     fn run(this: Arc<Controller>) {
         let wanted = {
             let mut scans = this.scans.lock();
-            if scans.first {
+            // After a pause there is a reset, which has this run again.
+            if scans.first || this.is_paused() {
                 return;
             }
-            core::mem::replace(&mut scans.wanted, Wanted::Nothing)
+            core::mem::take(&mut scans.wanted)
         };
-        let result = this.scan(wanted);
+        // The I/O that an allocation would wait for may wait for this: see `ioctl`.
+        let result = without_io(|| this.scan(wanted));
         let by_time_out = this.resets.lock().cause == Cause::TimeOut;
         let mut scans = this.scans.lock();
         scans.failures = match result {
@@ -120,6 +148,10 @@ impl WorkItem<SCAN> for Controller {
             Err(_) if by_time_out => scans.failures.saturating_add(1),
             Err(_) => scans.failures,
         };
+        if result.is_err() {
+            // The next one makes up for it.
+            scans.wanted.add(wanted);
+        }
         scans.result = result;
     }
 }
@@ -129,13 +161,13 @@ impl Controller {
     /// the log, and the others are there all the same. May sleep.
     pub(super) fn scan_first(self: &Arc<Self>) {
         // The log says what was wrong; the end of a reset, or a user, leads to another look.
-        let _ = self.scan(Wanted::All);
+        let _ = self.scan(Wanted::ALL);
         let again = {
             let mut scans = self.scans.lock();
             scans.first = false;
             scans.wanted
         };
-        if again != Wanted::Nothing {
+        if again != Wanted::NOTHING {
             self.scan_soon(again);
         }
     }
@@ -145,7 +177,7 @@ impl Controller {
     pub(super) fn scan_soon(self: &Arc<Self>, wanted: Wanted) {
         {
             let mut scans = self.scans.lock();
-            scans.wanted = scans.wanted.max(wanted);
+            scans.wanted.add(wanted);
         }
         let resets = self.resets.lock();
         // Under the lock, so that who closes resets and then cancels this one finds it.
@@ -157,7 +189,7 @@ impl Controller {
     /// After a reset: what has changed meanwhile was not reported.
     pub(super) fn scan_after_reset(self: &Arc<Self>) {
         if self.scans.lock().failures < MAX_FAILURES {
-            self.scan_soon(Wanted::All);
+            self.scan_soon(Wanted::ALL);
         }
     }
 
@@ -177,9 +209,14 @@ impl Controller {
         if self.scans.lock().first {
             return Err(EBUSY);
         }
-        self.scan_soon(Wanted::All);
+        self.scan_soon(Wanted::ALL);
         work::flush::<_, SCAN>(self);
         self.scans.lock().result
+    }
+
+    /// Waits for a scan that is under way. May sleep as long as it takes.
+    pub(super) fn wait_for_scan(self: &Arc<Self>) {
+        work::flush::<_, SCAN>(self);
     }
 
     /// Lets no scan go on. For who has closed resets. May sleep.
@@ -191,14 +228,16 @@ impl Controller {
     ///
     /// The controller does not answer, so that it is no use to ask on.
     fn scan(self: &Arc<Self>, wanted: Wanted) -> Result {
-        if wanted == Wanted::Nothing || self.look(|hw| hw.io_set()).flatten().is_none() {
+        if wanted == Wanted::NOTHING || self.look(|hw| hw.io_set()).flatten().is_none() {
             return Ok(());
         }
         let admin = self.admin()?;
-        let which = match wanted {
-            Wanted::Changed => self.changed(&admin)?,
-            _ => Which::All,
+        let changed = if wanted.changed {
+            self.changed(&admin)?
+        } else {
+            Which::All
         };
+        let which = if wanted.all { Which::All } else { changed };
         if self.version < Version::V1_1 || !self.scan_lists(&admin, &which)? {
             let count = self.identify().map_or(0, |identity| identity.nn.get());
             for nsid in 1..=count.min(MAX_COUNTED_NAMESPACES) {
@@ -336,8 +375,14 @@ impl Controller {
             // Who declared it dead has looked at the disks already.
             disk.mark_dead();
         }
-        if disks.push(disk, GFP_KERNEL).is_err() {
-            self.say(format_args!("no disk: out of memory"));
+        if disks.reserve(1, GFP_KERNEL).is_err() {
+            // Not under the lock, as in `remove_disks()`.
+            drop(disks);
+            let nsid = disk.data().nsid();
+            self.say(format_args!("namespace {nsid}: no disk: out of memory"));
+            return drop(disk);
         }
+        // There is a place for it.
+        let _ = disks.push(disk, GFP_KERNEL);
     }
 }

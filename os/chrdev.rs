@@ -17,7 +17,10 @@ use super::{
 use crate::bindings;
 use core::{
     marker::PhantomData,
-    ptr::NonNull, //
+    ptr::{
+        self,
+        NonNull, //
+    }, //
 };
 use kernel::{
     error::{
@@ -196,6 +199,28 @@ impl<T: CharDevice> Registration<T> {
     pub(crate) fn device(&self) -> ClassDeviceRef {
         // SAFETY: live by the type invariant; the device is the first field.
         unsafe { ClassDeviceRef::new(self.0.cast()) }
+    }
+
+    /// Tells user space that something about the device changed (`kobject_uevent_env`,
+    /// `KOBJ_CHANGE`), with `variable` (`NAME=value`) in the message. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`, or what sending meets.
+    pub(crate) fn notify(&self, variable: &CStr) -> Result {
+        let mut variables = [variable.as_char_ptr().cast_mut(), ptr::null_mut()];
+        // The device is the first field.
+        let device = self.0.cast::<bindings::device>().as_ptr();
+        // SAFETY: the device is live and added by the type invariant, and so are all above it,
+        // until this value goes. The texts are copied during the call, and not written; a null
+        // pointer ends them.
+        to_result(unsafe {
+            bindings::kobject_uevent_env(
+                &raw mut (*device).kobj,
+                bindings::kobject_action_KOBJ_CHANGE,
+                variables.as_mut_ptr(),
+            )
+        })
     }
 }
 

@@ -3,19 +3,13 @@
 //! Classes of devices, and references to a device of a class.
 
 use crate::bindings;
-use core::ptr::{
-    self,
-    NonNull, //
-};
+use core::ptr::NonNull;
 use kernel::{
     device::{
         Device,
         DeviceContext, //
     },
-    error::{
-        from_err_ptr,
-        to_result, //
-    },
+    error::from_err_ptr,
     prelude::*, //
 };
 
@@ -76,25 +70,6 @@ impl ClassDeviceRef {
         // SAFETY: by this function's requirements.
         unsafe { bindings::get_device(dev.as_ptr()) };
         Self(dev)
-    }
-
-    /// Tells user space that something about the device changed (`kobject_uevent_env`,
-    /// `KOBJ_CHANGE`), with `variable` (`NAME=value`) in the message. May sleep.
-    ///
-    /// # Errors
-    ///
-    /// `ENOMEM`, or what sending meets.
-    pub(crate) fn notify(&self, variable: &CStr) -> Result {
-        let mut variables = [variable.as_char_ptr().cast_mut(), ptr::null_mut()];
-        // SAFETY: the device is live, and was added when somebody got this reference. The texts
-        // are copied during the call, and not written; a null pointer ends them.
-        to_result(unsafe {
-            bindings::kobject_uevent_env(
-                &raw mut (*self.as_raw()).kobj,
-                bindings::kobject_action_KOBJ_CHANGE,
-                variables.as_mut_ptr(),
-            )
-        })
     }
 
     /// The raw device, for the wrappers of other folders.

@@ -80,10 +80,11 @@ def _inject(vm: Vm, error: str, *flags: str) -> None:
     assert said.startswith("OK"), said
 
 
-@pytest.mark.parametrize("error", ["BAD_TLP", "COMP_TIME"])
-def test_error_that_is_survived(vm: Vm, error: str) -> None:
-    """Correctable ones, and uncorrectable ones that are not fatal: a load that verifies goes on."""
+@pytest.mark.parametrize(("error", "told"), [("BAD_TLP", False), ("COMP_TIME", True)])
+def test_error_that_is_survived(vm: Vm, error: str, told: bool) -> None:
+    """A load that verifies goes on. Of one that the link corrects the driver is not told."""
     with loaded(vm):
+        start = len(vm.log.records())
         running = verifying(vm)
         for _ in range(number("link_errors")):
             _inject(vm, error)
@@ -91,6 +92,11 @@ def test_error_that_is_survived(vm: Vm, error: str) -> None:
         vm.wait_until(lambda: state(vm) == "live", 20, "the end of the recovery")
         running.stop()
         exchange(vm, error)
+        vm.sync_log()
+        lines = [record.text for record in vm.log.records()]
+        what = "Uncorrectable (Non-Fatal)" if told else "Correctable"
+        assert any(f"severity={what}" in line for line in lines[start:])
+        assert any("error of the link: it goes on" in line for line in lines[start:]) == told
 
 
 @pytest.mark.allow_log(

@@ -66,6 +66,18 @@ def test_attach_and_detach(vm: Vm) -> None:
         running.stop()
 
 
+def test_event_meets_rescan(vm: Vm) -> None:
+    """Whoever attaches a namespace has a rescan made, and the drive tells of the same change: it is
+    still heard when it tells of the next one."""
+    with loaded(vm):
+        ctrl, other = controllers(vm)
+        disk, cntlid = f"/dev/{ctrl}n3", _cntlid(vm, ctrl)
+        for _ in range(number("attachments")):
+            vm.run(f"nvme attach-ns /dev/{ctrl} -n 3 -c {cntlid} && test -b {disk}")
+            vm.run(f"nvme detach-ns /dev/{other} -n 3 -c {cntlid}")
+            vm.wait_until(lambda: not _is_disk(vm, disk), 10, "the end of the disk")
+
+
 @pytest.mark.allow_log(
     *DISK_GOES,
     # What the drive says of commands to a namespace that it does not have.
@@ -98,6 +110,8 @@ def test_format(vm: Vm) -> None:
     with loaded(vm):
         ctrl, other = controllers(vm)
         running = _verifying(vm, f"/dev/{ctrl}n1")
+        # What is read makes no sense, but it never goes wrong: no command is in blocks of the wrong size.
+        reading = load(vm, "read", target=f"/dev/{ctrl}n2", rw="randread", iodepth=8)
         disks = [f"/dev/{ctrl}n2", f"/dev/{other}n2"]
         before = [_diskseq(vm, disk) for disk in disks]
         sizes = vm.run(f"blockdev --getsize64 {' '.join(disks)}").out
@@ -113,6 +127,7 @@ def test_format(vm: Vm) -> None:
                 assert vm.run(f"blockdev --getss {disks[1]}").out.strip() == str(lba)
         assert [_diskseq(vm, disk) for disk in disks] == before
         assert vm.run(f"blockdev --getsize64 {' '.join(disks)}").out == sizes
+        reading.stop()
         running.stop()
 
 
