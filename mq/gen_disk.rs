@@ -355,6 +355,11 @@ impl<T: Operations> GenDisk<T> {
     /// `EIO` for a disk without zones, `ENODEV` for zones that make no sense, `ENOMEM`, and what
     /// the report met. The disk cannot be written then.
     pub(crate) fn revalidate_zones(&mut self) -> Result {
+        // SAFETY: live by the type invariant; that it has zones does not change.
+        let features = unsafe { (*(*self.as_raw()).queue).limits.features };
+        if features & bindings::BLK_FEAT_ZONED == 0 {
+            return Err(EIO);
+        }
         // SAFETY: live by the type invariant, and exclusive: C does not lock this.
         to_result(unsafe { bindings::rnvme_revalidate_disk_zones(self.as_raw()) })
     }
