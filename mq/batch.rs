@@ -66,9 +66,9 @@ impl<T: Operations> CompletionBatch<'_, T> {
     ///
     /// # Errors
     ///
-    /// Gives the request back if blk-mq does not take it: it has a scheduler's tag, or
-    /// somebody is told of its end (`end_io`), a flush machine say; or the batch is C's
-    /// and holds another driver's requests, or C has none.
+    /// Gives the request back if blk-mq does not take it: it has a scheduler's tag; or it is
+    /// block I/O of whose end somebody is told (`end_io`), a flush machine say; or the batch
+    /// is C's and holds another driver's requests, or C has none.
     #[inline]
     pub(crate) fn add(&mut self, rq: Completed<T>) -> Result<(), Completed<T>> {
         self.give(rq, |rq, iob| {

@@ -19,8 +19,8 @@ use kernel::{
 /// A live disk of `T` (`struct gendisk`): complete, but perhaps not yet added, or removed
 /// already and still open. Who is lent one may look, and send it commands
 /// ([`super::Passthrough::for_disk`]); who owns it ([`super::GenDisk`]) may change it, and has
-/// its request queue: the tag set goes with the owner, not with the last who has it open. All
-/// methods may be called in any context.
+/// its request queue: the tag set goes with the owner, not with the last who has it open. The
+/// methods may be called in any context, unless they say that they may sleep.
 ///
 /// # Invariants
 ///

@@ -25,7 +25,9 @@ use kernel::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TimeoutAction {
     /// It was, or just now is being, completed. Its time is not watched again, so if it
-    /// was not, it never ends (`BLK_EH_DONE`).
+    /// was not, it never ends (`BLK_EH_DONE`). That its slot looks empty is not enough on a
+    /// kernel that acts as if completions had been lost: there [`Slots::take`](super::Slots::take)
+    /// may be putting it back.
     Done,
     /// Its time starts anew (`BLK_EH_RESET_TIMER`).
     ResetTimer,

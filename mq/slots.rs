@@ -126,8 +126,8 @@ impl<T: Operations> Slots<T> {
         #[cfg(CONFIG_FAIL_IO_TIMEOUT)]
         // SAFETY: `address` is that of a live request, which is ours.
         if unsafe { crate::bindings::rnvme_should_fake_timeout(address as *mut _) } {
-            // A drain that looks just now finds the slot empty; the next time-out leads to
-            // another.
+            // For a moment the slot is empty though the request comes back. A drain that looks
+            // just then misses it; the next time-out leads to another.
             slot.word
                 .put(address, self.layout.generation(cid), 0, self.layout);
             return None;
