@@ -123,6 +123,16 @@ words! {
 }
 
 words! {
+    /// What the device has too little of when a request is refused.
+    Refusal {
+        /// Something that has nothing to do with its requests: blk-mq tries again by itself.
+        Resource = "resource",
+        /// Something of its own: the driver runs the queue again.
+        Device = "device",
+    }
+}
+
+words! {
     /// The checksum in a block's metadata.
     Guard {
         /// There is none.
@@ -233,13 +243,20 @@ parameters! {
         budget: u32 = 0,
         /// Successful requests end in batches.
         batch: bool = true,
+        /// Requests end by IPI or softirq, or else where their completion was read, without
+        /// batches.
+        remote: bool = false,
         /// `queue_rq` refuses every n-th request.
         refuse: u32 = 0,
+        /// For want of what.
+        refuse_for: Refusal = Refusal::Resource,
         /// Every n-th request is given back to blk-mq when it is complete.
         requeue: u32 = 0,
+        /// After how many milliseconds it comes again.
+        requeue_ms: u32 = 0,
         /// The device writes every n-th completion entry twice.
         repeat: u32 = 0,
-        /// With every n-th completion it writes one of a command that it was never given.
+        /// Before every n-th completion entry it writes one of a former command of that tag.
         bogus: u32 = 0,
         /// The device loses every n-th command: it never completes by itself.
         lose: u32 = 0,
@@ -288,6 +305,8 @@ parameters! {
         cache: bool = false,
         /// The largest request in bytes.
         max_bytes: u64 = 1 << 20,
+        /// In how many pieces of memory its data may lie.
+        segments: u32 = 128,
         /// The largest discard in bytes; 0 is none.
         discard: u64 = 0,
         /// The largest write of zeroes in bytes; 0 is none.

@@ -122,6 +122,8 @@ counters! {
     in_soft_irq,
     /// On behalf of a process.
     in_process,
+    /// Called by who read the completion, since it need not be elsewhere.
+    ended_here,
     /// On another CPU than the one that took the completion.
     on_other_cpu,
 
@@ -134,6 +136,8 @@ counters! {
     found,
     /// Completions of nothing: stale, repeated or bogus identifiers.
     stale,
+    /// Requests that were given to who asked for a bogus one: none.
+    bogus_taken,
     /// Queues that still had requests in their slots when the device was removed.
     left,
     /// Times that it was stopped.

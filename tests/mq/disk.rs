@@ -394,7 +394,7 @@ fn limits(config: &DiskConfig) -> Result<QueueLimits> {
         write_zeroes,
         zones,
         integrity,
-        ..QueueLimits::transfer(config.max_bytes, 128, None)
+        ..QueueLimits::transfer(config.max_bytes, u16::try_from(config.segments)?, None)
             .block_size(BlockSize::new(config.block)?)
     })
 }

@@ -33,11 +33,26 @@ use kernel::{
 };
 
 /// A completion entry that was read. Only [`HwQueue::next`] makes one.
-pub(crate) struct Entry(Cid);
+#[derive(Clone, Copy)]
+pub(crate) struct Entry {
+    cid: Cid,
+    /// The device wrote it of a command that ended long ago.
+    pub(crate) is_bogus: bool,
+}
+
+impl Entry {
+    /// That of a command which the device has.
+    fn right(cid: Cid) -> Self {
+        Self {
+            cid,
+            is_bogus: false,
+        }
+    }
+}
 
 impl mq::Completion for Entry {
     fn cid(&self) -> Cid {
-        self.0
+        self.cid
     }
 }
 
@@ -50,9 +65,9 @@ impl mq::StopProof<Ram> for Halted {
     }
 }
 
-/// Identifiers, first in, first out.
+/// Entries, first in, first out.
 struct Fifo {
-    entries: KVVec<Cid>,
+    entries: KVVec<Entry>,
     first: usize,
     len: usize,
 }
@@ -61,7 +76,7 @@ impl Fifo {
     fn new(capacity: usize) -> Result<Self> {
         let mut entries = KVVec::with_capacity(capacity, GFP_KERNEL)?;
         for _ in 0..capacity {
-            entries.push(Cid::from_bits(0), GFP_KERNEL)?;
+            entries.push(Entry::right(Cid::from_bits(0)), GFP_KERNEL)?;
         }
         Ok(Self {
             entries,
@@ -70,8 +85,8 @@ impl Fifo {
         })
     }
 
-    /// Appends an identifier; false if there is no room.
-    fn push(&mut self, cid: Cid) -> bool {
+    /// Appends an entry; false if there is no room.
+    fn push(&mut self, new: Entry) -> bool {
         let capacity = self.entries.len();
         let mut place = self.first.wrapping_add(self.len);
         if place >= capacity {
@@ -79,7 +94,7 @@ impl Fifo {
         }
         match self.entries.get_mut(place) {
             Some(entry) if self.len < capacity => {
-                *entry = cid;
+                *entry = new;
                 self.len = self.len.wrapping_add(1);
                 true
             }
@@ -87,23 +102,26 @@ impl Fifo {
         }
     }
 
-    fn pop(&mut self) -> Option<Cid> {
+    fn pop(&mut self) -> Option<Entry> {
         if self.len == 0 {
             return None;
         }
-        let cid = self.entries.get(self.first).copied();
+        let entry = self.entries.get(self.first).copied();
         self.first = self.first.wrapping_add(1);
         if self.first == self.entries.len() {
             self.first = 0;
         }
         self.len = self.len.wrapping_sub(1);
-        cid
+        entry
     }
 
     fn clear(&mut self) {
         self.len = 0;
     }
 }
+
+/// How many bits of an identifier are the generation, if the tags leave so many.
+const GENERATION_BITS: u32 = 6;
 
 /// What the device has.
 struct Commands {
@@ -194,15 +212,17 @@ impl HwQueue {
         let config = &self.shared.config;
         if self.losses.is_nth(config.lose) {
             self.counters().lost.add();
-            commands.lost.push(cid);
+            commands.lost.push(Entry::right(cid));
         } else {
-            commands.done.push(cid);
-            if self.repeats.is_nth(config.repeat) {
-                commands.done.push(cid);
-            }
             if self.bogus.is_nth(config.bogus) {
-                // The right tag, but of another generation.
-                commands.done.push(Cid::from_bits(cid.bits() ^ 0x8000));
+                commands.done.push(Entry {
+                    cid: former(cid, config.depth),
+                    is_bogus: true,
+                });
+            }
+            commands.done.push(Entry::right(cid));
+            if self.repeats.is_nth(config.repeat) {
+                commands.done.push(Entry::right(cid));
             }
         }
     }
@@ -214,7 +234,7 @@ impl HwQueue {
 
     /// Reads a completion entry. Any context.
     pub(crate) fn next(&self) -> Option<Entry> {
-        self.commands.lock().done.pop().map(Entry)
+        self.commands.lock().done.pop()
     }
 
     /// Has the device complete a command that it has lost: for who polls at once, for who
@@ -225,7 +245,7 @@ impl HwQueue {
             return;
         }
         self.counters().found.add();
-        commands.done.push(cid);
+        commands.done.push(Entry::right(cid));
         drop(commands);
         self.ring();
     }
@@ -233,9 +253,9 @@ impl HwQueue {
     /// Has the device find all that it has lost, and complete it.
     pub(crate) fn find_lost(&self) {
         let mut commands = self.commands.lock();
-        while let Some(cid) = commands.lost.pop() {
+        while let Some(entry) = commands.lost.pop() {
             self.counters().found.add();
-            commands.done.push(cid);
+            commands.done.push(entry);
         }
         drop(commands);
         self.ring();
@@ -247,6 +267,28 @@ impl HwQueue {
         commands.done.clear();
         commands.lost.clear();
     }
+}
+
+/// The identifier that the tag of `cid` had one use before, of a queue with `depth` tags: the
+/// generation before, or, of the first, the last that there is.
+fn former(cid: Cid, depth: u32) -> Cid {
+    let (tag_bits, bits) = (
+        depth.next_power_of_two().trailing_zeros(),
+        u32::from(cid.bits()),
+    );
+    let first = bits.wrapping_shr(tag_bits) == 0;
+    let last = 16u32.wrapping_sub(tag_bits).min(GENERATION_BITS);
+    let former = match first {
+        true => {
+            bits | 1u32
+                .wrapping_shl(last)
+                .wrapping_sub(1)
+                .wrapping_shl(tag_bits)
+        }
+        false => bits.wrapping_sub(1u32.wrapping_shl(tag_bits)),
+    };
+    // CAST: tag and generation have 16 bits together.
+    Cid::from_bits(former as u16)
 }
 
 /// Stops all queues of a device: it forgets what it was told.

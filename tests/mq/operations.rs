@@ -14,6 +14,7 @@
 use crate::{
     config::{
         CompletionMode,
+        Refusal,
         Rescue, //
     },
     device::{
@@ -104,7 +105,7 @@ impl Operations for Ram {
         last: bool,
     ) -> Result<(), Refused<Self>> {
         hctx.queue().counters().queue_rq.add();
-        let result = accept(hctx.queue(), disk, rq).map_err(IdleRequest::refuse_resource);
+        let result = accept(hctx.queue(), disk, rq).map_err(|rq| refuse(hctx, rq));
         if last {
             tell(hctx);
         }
@@ -150,7 +151,9 @@ impl Operations for Ram {
         let (status, again) = (progress.status, progress.again);
         if again {
             counters.requeued.add();
-            rq.requeue(0);
+            // CAST: widening.
+            let delay_ms = rq.queue().shared().config.requeue_ms as usize;
+            rq.requeue(delay_ms);
         } else {
             rq.end(status);
         }
@@ -303,6 +306,18 @@ fn accept(
     Ok(())
 }
 
+/// Gives a request back for want of something.
+fn refuse(hctx: HwCtx<'_, Ram>, rq: IdleRequest<Ram>) -> Refused<Ram> {
+    match hctx.queue().shared().config.refuse_for {
+        Refusal::Resource => rq.refuse_resource(),
+        Refusal::Device => {
+            // There will be enough of it again by then.
+            hctx.request_queue().delay_run_hw_queues(DEVICE_MS);
+            rq.refuse_dev_resource()
+        }
+    }
+}
+
 /// Moves a request into its slot, and tells the device of it.
 fn publish(queue: &Queue<Ram>, rq: Request<Ram>, mode: CompletionMode) {
     match queue.slots().put(rq, ()) {
@@ -344,6 +359,9 @@ fn race(queue: &Queue<Ram>, set: &TagSet<Ram>, tag: usize, cid: Cid) {
     }
 }
 
+/// How long the device wants for something that a request was refused for, in milliseconds.
+const DEVICE_MS: usize = 10;
+
 /// How many races there were.
 static RACES: AtomicU64 = AtomicU64::new(0);
 
@@ -374,12 +392,22 @@ fn reap(queue: &Queue<Ram>, batch: &mut CompletionBatch<'_, Ram>) -> u32 {
             continue;
         };
         found = found.wrapping_add(1);
+        if entry.is_bogus {
+            queue.counters().bogus_taken.add();
+        }
         let again = queue.requeues();
         let is_ok = rq.data_mut().completed(again);
         if let Some(at) = rq.data().append {
             rq.set_append_offset(at);
         }
-        rq.complete_batched(batch, !is_ok || !queue.shared().config.batch);
+        if queue.shared().config.remote {
+            if let Err(rq) = rq.complete_remote() {
+                queue.counters().ended_here.add();
+                Ram::complete(rq);
+            }
+        } else {
+            rq.complete_batched(batch, !is_ok || !queue.shared().config.batch);
+        }
     }
     found
 }

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 use crate::{
+    config::Name,
     mq::{
         DataDirection,
         DiskRef,
@@ -14,6 +15,8 @@ use crate::{
         UserMapping, //
     },
     operations::Ram,
+    os::work,
+    registry::REGISTRY,
 };
 use kernel::{
     prelude::*,
@@ -51,6 +54,17 @@ const IOVEC: u32 = 1 << 1;
 const CANCEL: u32 = 1 << 2;
 /// A thread of the kernel unmaps the memory, some time after the ioctl has returned.
 const LATER: u32 = 1 << 3;
+/// If the memory cannot be mapped, the command is executed all the same, without any.
+const ANYWAY: u32 = 1 << 4;
+/// The metadata are to go with memory that was mapped for a former use of the request.
+const STALE: u32 = 1 << 5;
+/// A thread of the kernel is to do it, which has no memory of a program.
+const THREAD: u32 = 1 << 6;
+/// With a reserved tag.
+const RESERVED: u32 = 1 << 7;
+
+/// All of them.
+const FLAGS: u32 = (1 << 8) - 1;
 
 /// When [`LATER`] is, in milliseconds.
 const LATER_MS: i64 = 300;
@@ -75,7 +89,7 @@ impl Order {
             metadata_len: usize::try_from(reader.read::<u32>()?)?,
             flags: reader.read::<u32>()?,
         };
-        match order.flags & !(WRITE | IOVEC | CANCEL | LATER) {
+        match order.flags & !FLAGS {
             0 => Ok(order),
             _ => Err(EINVAL),
         }
@@ -92,11 +106,27 @@ impl Order {
             false => DataDirection::In,
         };
         let config = PassthroughConfig::new(direction);
+        let config = match self.has(RESERVED) {
+            true => config.reserved(),
+            false => config,
+        };
         let mut rq = Passthrough::for_disk(disk.disk(), config)?;
         let memory = match self.has(IOVEC) {
-            true => rq.map_user_iovec(self.address, self.len)?,
-            false => rq.map_user(self.address, self.len)?,
+            true => rq.map_user_iovec(self.address, self.len),
+            false => rq.map_user(self.address, self.len),
         };
+        let memory = match memory {
+            Ok(memory) => memory,
+            Err(error) if self.has(ANYWAY) => {
+                rq.execute()?;
+                return Err(error);
+            }
+            Err(error) => return Err(error),
+        };
+        if self.has(STALE) {
+            drop(rq);
+            rq = Passthrough::for_disk(disk.disk(), config)?;
+        }
         if self.metadata_len != 0 {
             let mapped = rq.map_user_metadata(&memory, self.metadata, self.metadata_len);
             if let Err(error) = mapped {
@@ -116,6 +146,9 @@ impl Order {
 /// pattern.
 pub(crate) fn execute(disk: &DiskRef<'_, Ram>, arg: usize) -> Result<c_int> {
     let order = Order::read(arg)?;
+    if order.has(THREAD) {
+        return by_a_thread(disk, order).map(|()| 0);
+    }
     let (rq, memory) = order.map(disk)?;
     if order.has(CANCEL) {
         memory.cancel(rq)?;
@@ -162,5 +195,56 @@ impl WorkItem for Later {
             Err(EINTR) => ended.data().counters().not_written.add(),
             Err(_) => {}
         }
+    }
+}
+
+/// Has a thread of the kernel do what is asked for, and waits for it.
+fn by_a_thread(disk: &DiskRef<'_, Ram>, order: Order) -> Result {
+    let elsewhere = Arc::pin_init(
+        try_pin_init!(Elsewhere {
+            work <- new_work!("mq_ram::Elsewhere"),
+            disk: Name::new(disk.disk().name().to_str()?)?,
+            order,
+            result <- new_mutex!(Err(ETIMEDOUT)),
+        }),
+        GFP_KERNEL,
+    )?;
+    disk.data().work().enqueue(elsewhere.clone());
+    work::flush(&elsewhere);
+    let result = *elsewhere.result.lock();
+    result
+}
+
+/// What a thread of the kernel does.
+#[pin_data]
+struct Elsewhere {
+    #[pin]
+    work: Work<Self>,
+    disk: Name,
+    order: Order,
+    #[pin]
+    result: Mutex<Result>,
+}
+
+impl Elsewhere {
+    fn execute(&self) -> Result {
+        let registry = REGISTRY.lock();
+        let disk = registry.gen_disk(self.disk)?;
+        let mut rq = Passthrough::for_disk(disk, PassthroughConfig::new(DataDirection::In))?;
+        let memory = rq.map_user(self.order.address, self.order.len)?;
+        rq.execute_mapped(memory).map(|_| ())
+    }
+}
+
+impl_has_work! {
+    impl HasWork<Self> for Elsewhere { self.work }
+}
+
+impl WorkItem for Elsewhere {
+    type Pointer = Arc<Self>;
+
+    fn run(this: Arc<Self>) {
+        let result = this.execute();
+        *this.result.lock() = result;
     }
 }

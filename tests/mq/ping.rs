@@ -15,6 +15,7 @@ use crate::{
         DataDirection,
         EndIo,
         Ended,
+        GenDisk,
         Passthrough,
         PassthroughConfig, //
     },
@@ -32,6 +33,13 @@ use kernel::{
 /// How long a command may take, in milliseconds.
 const LIMIT_MS: u32 = 10_000;
 
+/// How long somebody waits who does not wait for the end, and how long the command may take then.
+const SHORT_MS: u32 = 50;
+const LATE_MS: u32 = 1_000;
+
+/// How long a disk is held frozen, in milliseconds.
+const HOLD_MS: i64 = 1_000;
+
 /// Who is told of the end of a command.
 struct Told {
     ended: AtomicBool,
@@ -48,8 +56,9 @@ impl EndIo<Ram> for Arc<Told> {
 
 /// Sends a disk a command of the driver's own, and looks at what comes back. May sleep.
 ///
-/// `how` is `wait`, `limit` for a wait with a bound, `told` without data and by one who is
-/// told of its end, or `wait` with a property of the request: `head`, `nowait`, `reserved`,
+/// `how` is `wait`, `limit` for a wait with a bound, `short` for one with a bound so low that a
+/// command which the device loses is given up, `told` without data and by one who is told of
+/// its end, or `wait` with a property of the request: `head`, `nowait`, `reserved`,
 /// `polled`, or `queue`, which is the last one.
 ///
 /// # Errors
@@ -60,6 +69,7 @@ pub(crate) fn ping(disk: &mq::Disk<Ram>, how: &str, queues: u32) -> Result {
     let config = PassthroughConfig::new(DataDirection::In).timeout_ms(LIMIT_MS);
     let config = match how {
         "wait" | "limit" | "told" => config,
+        "short" => config.timeout_ms(LATE_MS),
         "head" => config.at_head(),
         "nowait" => config.nowait(),
         "reserved" => config.reserved(),
@@ -70,9 +80,10 @@ pub(crate) fn ping(disk: &mq::Disk<Ram>, how: &str, queues: u32) -> Result {
     let mut answer = KVec::from_elem(0u8, 512, GFP_KERNEL)?;
     match how {
         "told" => return told(disk, config),
-        "limit" => {
+        "limit" | "short" => {
+            let limit_ms = if how == "short" { SHORT_MS } else { LIMIT_MS };
             let rq = Passthrough::for_disk(disk, config)?;
-            answer = rq.execute_timeout(answer, LIMIT_MS)?.1;
+            answer = rq.execute_timeout(answer, limit_ms)?.1;
         }
         _ => {
             Passthrough::for_disk(disk, config)?.execute_kernel(&mut answer)?;
@@ -83,6 +94,21 @@ pub(crate) fn ping(disk: &mq::Disk<Ram>, how: &str, queues: u32) -> Result {
         true => Ok(()),
         false => Err(EIO),
     }
+}
+
+/// Holds a disk frozen for a while, and asks for a reserved tag meanwhile. May sleep.
+///
+/// # Errors
+///
+/// What came of asking.
+pub(crate) fn hold(disk: &GenDisk<Ram>) -> Result {
+    let config = PassthroughConfig::new(DataDirection::In)
+        .reserved()
+        .nowait();
+    let _frozen = disk.queue().freeze_timeout(LIMIT_MS)?;
+    let answer = Passthrough::new(disk.queue(), config).map(drop);
+    fsleep(Delta::from_millis(HOLD_MS));
+    answer
 }
 
 fn told(disk: &mq::Disk<Ram>, config: PassthroughConfig) -> Result {

@@ -92,6 +92,11 @@ impl Registry {
     /// queues NAME N                           the device uses as many of its hardware queues
     /// ping NAME [HOW]                         a command of the driver's own to a disk
     /// freeze NAME                             the disks of a device are frozen and thawed
+    /// hold NAME                               a disk is frozen for a second
+    /// stop NAME, start NAME                   nothing is dispatched any more, or again
+    /// run NAME                                what waits is dispatched, unless stopped
+    /// kick NAME                               what was given back is dispatched at once
+    /// revalidate NAME                         a disk's zones are looked at anew
     /// resize NAME BYTES                       the disk says that it is smaller than it was made
     /// limit NAME BYTES                        its requests are as large as that at most
     /// lock NAME, unlock NAME                  it is read-only, or can be written
@@ -140,6 +145,28 @@ impl Registry {
                     0 if frozen.queues() == self.disks_of(name) => Ok(()),
                     _ => Err(EIO),
                 }
+            }
+            "hold" => ping::hold(&self.disk(name)?.disk),
+            "stop" => {
+                self.disk(name)?.disk.queue().stop_hw_queues();
+                Ok(())
+            }
+            "start" => {
+                self.disk(name)?.disk.queue().start_stopped_hw_queues(true);
+                Ok(())
+            }
+            "run" => {
+                self.disk(name)?.disk.queue().run_hw_queues(true);
+                Ok(())
+            }
+            "kick" => {
+                self.disk(name)?.disk.queue().delay_kick_requeue_list(0);
+                Ok(())
+            }
+            "revalidate" => {
+                let mut disks = self.disks.iter_mut();
+                let added = disks.find(|disk| disk.name == name).ok_or(ENOENT)?;
+                added.disk.revalidate_zones()
             }
             "resize" => {
                 let (size, disk) = (u64::parse(word()?)?, self.disk(name)?);
@@ -280,9 +307,12 @@ impl Registry {
         for disk in &self.disks {
             write!(
                 out,
-                "disk {} device={}",
+                "disk {} device={} openers={} nr_zones={} inflight={}",
                 disk.name.as_str(),
-                disk.device.as_str()
+                disk.device.as_str(),
+                disk.disk.openers(),
+                disk.disk.nr_zones(),
+                u8::from(disk.disk.queue().is_inflight())
             )?;
             disk.config.print(out)?;
             out.write_char('\n')?;

@@ -75,6 +75,11 @@ class Ram:
         (line,) = (line for line in self.report() if line.name == device and line.kind in ("device", "gone"))
         return line
 
+    def disk_line(self, name: str) -> Line:
+        """The line of a disk."""
+        (line,) = (line for line in self.report() if line.name == name and line.kind == "disk")
+        return line
+
     def clear(self) -> None:
         """Removes all disks, then all devices, and checks what they counted."""
         for kind in ("disk", "device"):
@@ -91,6 +96,7 @@ def _text(value: Any) -> str:
 
 def _check(line: Line) -> None:
     assert line.kind == "gone", line
+    assert line["bogus_taken"] == 0, f"a completion of nothing took a request: {line}"
     assert line["left"] == 0, f"requests left in slots: {line}"
     assert line["started"] == line["released"] + line["ended_at_once"], f"started is not ended: {line}"
     assert line["requeued"] == line["retried"], f"what was given back did not come again: {line}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import mq_ram
 import pytest
-from rnvme_vm import Vm
+from rnvme_vm import Job, Vm
 
 pytestmark = mq_ram.machine()
 
@@ -33,6 +33,22 @@ def test_no_reserved_tags(vm: Vm) -> None:
         for way in ("reserved", "queue"):
             assert not ram.command("ping", "ram", way, check=False), way
         ram.command("ping", "ram")
+        # Nor does a queue that is frozen find one, ever.
+        _order(vm, "/dev/ram", "reserved")
+
+
+@pytest.mark.kernels("stock", "debug")
+def test_nobody_waits_any_more(vm: Vm) -> None:
+    """A command that outlives the wait for it has memory of its own until it ends."""
+    with mq_ram.loaded(vm) as ram:
+        ram.device("dev", lose=1)
+        ram.disk("ram", "dev", no_part=True)
+        result = vm.run(f"echo ping ram short >{mq_ram.NODE}", check=False)
+        assert result.rc != 0 and "timed out" in result.err, str(result)
+        counts = ram.counters("dev")
+        assert (counts["lost"], counts["found"], counts["released"]) == (1, 0, 0)
+        vm.wait_until(lambda: ram.counters("dev")["released"] == 1, 10, "its end")
+        assert ram.counters("dev")["found"] == 1
 
 
 def test_polled(vm: Vm) -> None:
@@ -68,6 +84,15 @@ def test_metadata_of_programs(vm: Vm) -> None:
         ram.device("dev", queues=2)
         _order(vm, ram.disk("ram", "dev", metadata=64, block=4096), "metadata", 64)
         _order(vm, ram.disk("none", "dev"), "none")
+
+
+@pytest.mark.kernels("stock", "debug")
+def test_what_cannot_be_mapped(vm: Vm) -> None:
+    """A request is as before, and metadata are of its own data, of a program's memory."""
+    with mq_ram.loaded(vm) as ram:
+        ram.device("dev", depth=1)
+        node = ram.disk("ram", "dev", segments=256, metadata=64, block=4096)
+        _order(vm, node, "wrong", 64)
 
 
 _URING = (mq_ram.GUEST / "mq_uring.py").read_bytes()
@@ -117,3 +142,45 @@ def test_freeze_under_load(vm: Vm) -> None:
             ram.command("ping", "one")
         for job in jobs:
             job.wait()
+
+
+def _read(vm: Vm) -> Job:
+    return vm.spawn("dd if=/dev/ram of=/dev/null bs=4k count=2 iflag=direct", timeout=60)
+
+
+def test_stopped_queues(vm: Vm) -> None:
+    """What comes meanwhile waits, even if somebody runs the queue, until it is started."""
+    with mq_ram.loaded(vm) as ram:
+        ram.device("dev", queues=2)
+        ram.disk("ram", "dev", no_part=True)
+        ram.command("stop", "ram")
+        job = _read(vm)
+        vm.wait_until(lambda: ram.disk_line("ram")["openers"] == 1, 10, "somebody to read")
+        ram.command("run", "ram")
+        vm.run("sleep 0.3")
+        assert ram.counters("dev")["started"] == 0
+        ram.command("start", "ram")
+        job.wait()
+        assert ram.counters("dev")["started"] == 2
+
+
+def test_requeued_requests_are_kicked(vm: Vm) -> None:
+    """What was given back for a minute comes at once, and is under way until it ends."""
+    with mq_ram.loaded(vm) as ram:
+        ram.device("dev", requeue=2, requeue_ms=60_000)
+        ram.disk("ram", "dev", no_part=True)
+        job = _read(vm)
+        vm.wait_until(lambda: ram.counters("dev")["requeued"] == 1, 10, "a request that is given back")
+        assert ram.counters("dev")["retried"] == 0
+        ram.command("kick", "ram")
+        job.wait(timeout=20)
+
+
+def test_requests_that_are_under_way(vm: Vm) -> None:
+    with mq_ram.loaded(vm) as ram:
+        ram.device("dev", lose=1, timeout_ms=1_500)
+        ram.disk("ram", "dev", no_part=True)
+        job = _read(vm)
+        vm.wait_until(lambda: ram.disk_line("ram")["inflight"] == 1, 10, "a request")
+        job.wait()
+        assert ram.disk_line("ram")["inflight"] == 0

@@ -117,6 +117,11 @@ def test_zones(vm: Vm, ram: Ram) -> None:
     assert _queue(vm, "zoned") == "host-managed" and _queue(vm, "nr_zones") == "16"
     zones = _zones(vm, node)
     assert [condition for _, condition in zones] == ["nw"] * 2 + ["em"] * 14
+    before = ram.counters("dev")["report_zones"]
+    ram.command("revalidate", "ram")
+    assert ram.counters("dev")["report_zones"] > before and ram.disk_line("ram")["nr_zones"] == 16
+    ram.disk("plain", "dev")
+    assert not ram.command("revalidate", "plain", check=False)
     write = f"dd if=/dev/zero of={node} bs=4k oflag=direct"
     vm.run(f"{write} seek=512 count=2")
     assert _zones(vm, node)[2] == (16, "oi")

@@ -29,7 +29,12 @@ MATRIX: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "small requests": ({}, {"max_bytes": 4 * KIB}),
     "a write cache": ({}, {"cache": True}),
     "much is refused": ({"queues": 2, "refuse": 2}, {}),
+    "much is refused for want of something of the device": (
+        {"queues": 2, "refuse": 2, "refuse_for": "device"},
+        {},
+    ),
     "much is done twice": ({"queues": 2, "requeue": 2}, {}),
+    "much is done twice, later": ({"requeue": 100, "requeue_ms": 20}, {}),
     "queues for reads": ({"queues": 2, "read_queues": 1}, {}),
 }
 
@@ -100,22 +105,28 @@ def test_completion_in_softirqs(vm: Vm) -> None:
     assert counts["in_soft_irq"] == counts["complete"] == counts["released"]
 
 
-def test_completion_by_ipi(vm: Vm) -> None:
+@pytest.mark.parametrize("remote", [False, True])
+def test_completion_by_ipi(vm: Vm, remote: bool) -> None:
     """S8: a request ends on the CPU that submitted it, wherever the interrupt was."""
     with mq_ram.loaded(vm) as ram:
-        ram.device("dev", queues=1, batch=False, delay_ns=100_000)
+        ram.device("dev", queues=1, batch=False, delay_ns=100_000, remote=remote)
         node = ram.disk("ram", "dev")
         vm.run("echo 2 >/sys/block/ram/queue/rq_affinity")
         size = number("mq_mib") * MIB
-        jobs = [
-            mq_ram.fio(vm, node, size, offset=cpu * size, cpus_allowed=cpu, randseed=cpu) for cpu in range(2)
-        ]
-        for job in jobs:
-            job.wait()
+        # Of one program, so that both begin at the same moment.
+        both = {"numjobs": 2, "offset_increment": size, "cpus_allowed": "0-1", "cpus_allowed_policy": "split"}
+        mq_ram.fio(vm, node, size, **both).wait()
         ram.clear()
         counts = ram.counters("dev")
     assert counts["on_other_cpu"] > 0
     assert counts["in_hard_irq"] == 0
+
+
+def test_completion_here(vm: Vm) -> None:
+    """S8: complete_remote gives back what may as well end where the interrupt is."""
+    counts = _verified(vm, {"queues": 2, "remote": True}, {})
+    assert counts["ended_here"] > 0
+    assert counts["in_hard_irq"] >= counts["ended_here"]
 
 
 @pytest.mark.kernels("stock", "debug")
@@ -147,7 +158,7 @@ def test_maps(vm: Vm) -> None:
 def test_stale_completions(vm: Vm) -> None:
     """S15: a completion of a request that is not in flight gives nothing, every time."""
     counts = _verified(vm, {"queues": 2, "repeat": 1, "bogus": 1}, {})
-    # Each command is completed three times, and two of them name nothing.
+    # Each command is completed three times, first by an entry of another: two of them name nothing.
     assert counts["stale"] == 2 * counts["released"]
 
 

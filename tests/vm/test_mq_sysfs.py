@@ -47,7 +47,7 @@ def test_parent(vm: Vm, ram: Ram) -> None:
     ram.device("below", parent=True)
     ram.disk("ram", "below")
     assert vm.run("readlink -f /sys/block/ram").out.strip() == "/sys/devices/faux/below/block/ram"
-    # What the disk hangs below stays as long as somebody has the disk open.
+    # Though somebody has the disk open, what it hung below goes from sysfs, and is not used after that.
     holder = vm.spawn("exec 3</dev/ram; touch /tmp/open; sleep 100")
     vm.wait_until(lambda: vm.run("test -e /tmp/open", check=False).rc == 0, 10)
     ram.command("remove", "ram")

@@ -2,7 +2,9 @@
 """Has a disk of mq_ram fill this program's memory with a pattern, or look at it: ``mq_order.py NODE WHAT``.
 
 WHAT is ``data``, ``metadata SIZE`` (that of a block of 4 KiB), ``none`` (a disk without metadata),
-``leave``, which ends before its memory is given back, or ``compat``, which calls as a 32-bit program.
+``leave``, which ends before its memory is given back, ``compat``, which calls as a 32-bit program,
+``wrong`` (what must not work, of a disk with one tag, large segments and metadata), or ``reserved`` (a tag
+that there is not, of a disk that is frozen).
 """
 
 import ctypes
@@ -12,11 +14,14 @@ import mmap
 import os
 import struct
 import sys
+import threading
+import time
 from collections.abc import Sequence
+from pathlib import Path
 
 ECHO = 0x7271
 ORDER = 1 << 30 | 32 << 16 | ord("r") << 8 | 0x73
-WRITE, IOVEC, CANCEL, LATER = 1, 2, 4, 8
+WRITE, IOVEC, CANCEL, LATER, ANYWAY, STALE, THREAD, RESERVED = (1 << bit for bit in range(8))
 
 # Of the memory: where nothing is written, and what stands there.
 MARGIN, UNTOUCHED = 64, 0x5A
@@ -161,6 +166,43 @@ def ask_metadata(per_block: int) -> None:
     both_ways(Memory(4096))
 
 
+def ask_wrong(per_block: int) -> None:
+    """Memory that cannot be mapped, and then the command without; of other uses; of nobody."""
+    good = Memory(1 << 20)
+    vector = ctypes.create_string_buffer(struct.pack("QQQQ", good.address, len(good), 0xDEAD000, 4096))
+    for flags in (IOVEC | ANYWAY, IOVEC | ANYWAY | WRITE):
+        # The first piece is all that one bio takes, so that it is in the request already.
+        expect(order(ctypes.addressof(vector), 2, flags), errno.EFAULT, "memory of which a part is not there")
+    expect(good.bytes, bytes([UNTOUCHED]) * len(good), "what is there")
+    data, metadata = Memory(4096), Memory(per_block)
+    expect(exchange(data, STALE, metadata), errno.EINVAL, "metadata with data of a former command")
+    for shift in (0, 1):
+        expect(exchange(Memory(4096, shift), THREAD), errno.EFAULT, "by a thread without memory")
+    both_ways(data, metadata)
+
+
+def ask_reserved() -> None:
+    """A tag that there is not, while the disk is frozen for a second."""
+    what = "a reserved tag that there is not"
+    memory = Memory(512)
+    expect(exchange(memory, RESERVED), errno.EINVAL, what)
+    answers: list[int | None] = []
+
+    def hold() -> None:
+        control = os.open("/dev/mq_ram", os.O_WRONLY)
+        try:
+            os.write(control, f"hold {Path(sys.argv[1]).name}\n".encode())
+        except OSError as err:
+            answers.append(err.errno)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    time.sleep(0.3)
+    expect(exchange(memory, RESERVED), errno.EINVAL, what)
+    holder.join(timeout=20)
+    expect(answers, [errno.EINVAL], f"{what}, of a frozen queue")
+
+
 def leave() -> None:
     """Two commands whose memory is given back when the program is gone."""
     for shift in (0, 1):
@@ -195,6 +237,10 @@ match sys.argv[2:]:
         expect(exchange(Memory(4096), 0, Memory(8)), errno.EINVAL, "metadata that the disk has not")
     case ["leave"]:
         leave()
+    case ["wrong", size]:
+        ask_wrong(int(size))
+    case ["reserved"]:
+        ask_reserved()
     case ["compat"]:
         ask_as_32_bits()
 print("all orders were right")
