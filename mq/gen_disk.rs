@@ -198,7 +198,7 @@ impl<'a, T: BlockDevice> GenDiskBuilder<'a, T> {
                     (bindings::DISK_EVENT_FLAG_POLL | bindings::DISK_EVENT_FLAG_UEVENT) as u16;
             }
         }
-        // INVARIANT: `private_data` and `queuedata` are set, `added` is false.
+        // INVARIANT: `private_data` and the queue's data are set, `added` is false.
         let mut this = GenDisk {
             disk,
             added: false,

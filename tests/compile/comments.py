@@ -69,10 +69,10 @@ def _function_at(lines: list[str], at: int) -> str:
 
 
 def safety_comments(place: str, source: str) -> Iterator[Comment]:
-    """The ``// SAFETY:`` comments of a file."""
+    """The ``// SAFETY:`` and ``// INVARIANT:`` comments of a file."""
     lines = source.splitlines()
     for start, first in enumerate(lines):
-        if not first.lstrip().startswith("// SAFETY:"):
+        if not first.lstrip().startswith(("// SAFETY:", "// INVARIANT:")):
             continue
         end = start
         while end < len(lines) and is_comment(lines[end]):

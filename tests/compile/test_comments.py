@@ -43,7 +43,7 @@ def _known() -> frozenset[str]:
 
 @pytest.mark.parametrize("place", SOURCES)
 def test_comments_speak_of_what_is_there(place: str) -> None:
-    """S5: each name in a SAFETY comment is one of the function below it, or a function's."""
+    """S5: each name in a SAFETY or INVARIANT comment is one of the function below it, or a function's."""
     wrong = [
         f"{comment}\n    is about {', '.join(found)}, which the code is not"
         for comment in safety_comments(place, SOURCES[place])
