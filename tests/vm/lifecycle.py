@@ -209,7 +209,8 @@ sed -n '/rnvme/s/^[^ ]* *\([0-9]* [^ ]*\).*/vmallocinfo \1/p' /proc/vmallocinfo
 find /dev /sys/class /sys/bus /sys/module /sys/block /sys/kernel/slab /sys/kernel/debug/block \
 	/sys/kernel/debug/bdi /sys/devices/virtual/bdi /sys/firmware /sys/kernel/irq -maxdepth 3 |
 	grep -E 'rnvme|/259:|/sys/kernel/irq/[0-9]+$' | sort
-ps -eo comm= | grep rnvme
+# An idle worker is called after the last work that it did.
+ps -eo comm= | grep rnvme | grep -vE '^kworker/u?[0-9]'
 """
 
 
