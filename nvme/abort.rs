@@ -116,7 +116,7 @@ impl EndIo<AdminQueue> for Arc<Controller> {
     fn end_io(self, ended: Ended<AdminQueue>, result: Result) {
         self.aborts.remove();
         if let (Ok(()), Some(completion)) = (result, ended.data().completion()) {
-            self.say(format_args!(
+            self.warn(format_args!(
                 "Abort: {}, {}",
                 completion.status,
                 if completion.dw0() & 1 == 0 {

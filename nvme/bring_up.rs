@@ -39,7 +39,7 @@ impl Controller {
             .query(admin::identify_ctrl())
             .inspect_err(|error| self.complain("Identify Controller", error))?;
         if !identity.has_usual_entry_sizes() {
-            self.say(format_args!(
+            self.err(format_args!(
                 "queue entries of 64 and 16 bytes are not supported (SQES, CQES)"
             ));
             return Err(ENODEV);

@@ -202,18 +202,29 @@ impl Controller {
 
     pub(super) fn change_state(&self, to: State) -> Result {
         self.enter(to).map(|_| ()).map_err(|now| {
-            self.say(format_args!("{now}, so it cannot become {to}"));
+            self.warn(format_args!("{now}, so it cannot become {to}"));
             ENODEV
         })
     }
 
+    /// Warns that `what` failed with `error`.
     pub(super) fn complain(&self, what: &str, error: &dyn core::fmt::Display) {
-        self.say(format_args!("{what} failed: {error}"));
+        self.warn(format_args!("{what} failed: {error}"));
     }
 
-    /// Writes a line about the controller to the log.
+    /// Writes a line about the controller to the log: what is good to know.
     pub(crate) fn say(&self, what: core::fmt::Arguments<'_>) {
         pr_info!("{} {}: {what}\n", *self.name, *self.address);
+    }
+
+    /// Writes a warning to the log: something is wrong, and the driver goes on.
+    pub(crate) fn warn(&self, what: core::fmt::Arguments<'_>) {
+        pr_warn!("{} {}: {what}\n", *self.name, *self.address);
+    }
+
+    /// Writes an error to the log: the controller is of no use any more, or cannot be used at all.
+    pub(super) fn err(&self, what: core::fmt::Arguments<'_>) {
+        pr_err!("{} {}: {what}\n", *self.name, *self.address);
     }
 
     /// The number in its name.

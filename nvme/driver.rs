@@ -93,7 +93,7 @@ impl pci::Driver for NvmeDriver {
 
     fn link_error(data: &Self::Data, error: pci::LinkError) {
         match error {
-            pci::LinkError::Works => data.say(format_args!("error of the link: it goes on")),
+            pci::LinkError::Works => data.warn(format_args!("error of the link: it goes on")),
             pci::LinkError::Frozen => pause(data),
             pci::LinkError::Lost => data.lose(),
         }

@@ -185,7 +185,7 @@ impl Controller {
             // More of them would be refused as well.
             let mut events = self.events.lock();
             events.limit = events.limit.saturating_sub(1);
-            self.say(format_args!(
+            self.warn(format_args!(
                 "Asynchronous Event Request failed: {}; going on with {} of them",
                 answer.status, events.limit
             ));
@@ -241,7 +241,7 @@ impl Controller {
         let mut events = self.events.lock();
         events.failures = events.failures.saturating_add(1);
         if events.failures == MAX_FAILURES {
-            self.say(format_args!(
+            self.warn(format_args!(
                 "{what} leads to one reset after the other: goes on without events"
             ));
         }
@@ -309,7 +309,7 @@ impl Controller {
 
     fn say_event(&self, event: AsyncEvent, more: core::fmt::Arguments<'_>) {
         if log::may_print() {
-            self.say(format_args!("event: {event}: {more}"));
+            self.warn(format_args!("event: {event}: {more}"));
         }
     }
 
@@ -326,7 +326,7 @@ impl Controller {
             .and_then(|variable| node.notify(&variable));
         if let Err(error) = sent {
             if log::may_print() {
-                self.say(format_args!(
+                self.warn(format_args!(
                     "no message to user space about it: error {}",
                     error.to_errno()
                 ));

@@ -216,7 +216,7 @@ pub(super) fn look(
     }
     let identifiers = identifiers(controller, admin, nsid, &ns)?;
     if let Some(csi) = identifiers.csi.filter(|csi| *csi != Csi::NVM) {
-        controller.say(format_args!(
+        controller.warn(format_args!(
             "namespace {nsid}: no disk: {csi} is not supported"
         ));
         return Ok(None);
@@ -236,13 +236,13 @@ pub(super) fn look(
     }) {
         Ok(limits) => limits,
         Err(error) => {
-            controller.say(format_args!("namespace {nsid}: no disk: {error}"));
+            controller.warn(format_args!("namespace {nsid}: no disk: {error}"));
             return Ok(None);
         }
     };
     // CAST: widening.
     if (limits.max_transfer as usize) < kernel::page::PAGE_SIZE {
-        controller.say(format_args!(
+        controller.warn(format_args!(
             "namespace {nsid}: no disk: transfers of {} bytes at most (MDTS), a page has {}",
             limits.max_transfer,
             kernel::page::PAGE_SIZE
@@ -308,11 +308,10 @@ pub(super) enum Change {
 pub(super) fn update(disk: &GenDisk<IoQueues>, found: &Found) -> Change {
     let ns = disk.data();
     let nsid = ns.nsid;
-    let say = |what: core::fmt::Arguments<'_>| {
-        ns.controller.say(format_args!("namespace {nsid}: {what}"));
-    };
     if !found.identifiers.agree_with(&ns.identifiers) {
-        say(format_args!("it is another one than before"));
+        ns.controller.warn(format_args!(
+            "namespace {nsid}: it is another one than before"
+        ));
         return Change::Other;
     }
     let mut limits = ns.limits.lock();
@@ -336,14 +335,14 @@ pub(super) fn update(disk: &GenDisk<IoQueues>, found: &Found) -> Change {
         )
     });
     if let Err(error) = result {
-        say(format_args!(
-            "its disk cannot be changed: error {}",
+        ns.controller.warn(format_args!(
+            "namespace {nsid}: its disk cannot be changed: error {}",
             error.to_errno()
         ));
         return Change::Other;
     }
-    say(format_args!(
-        "{} blocks of {} bytes now",
+    ns.controller.say(format_args!(
+        "namespace {nsid}: {} blocks of {} bytes now",
         found.limits.lba_size.blocks_in(found.limits.capacity),
         found.limits.lba_size.bytes()
     ));
@@ -420,7 +419,7 @@ fn identifiers(
                 }
             }
         }
-        Err(error @ AdminError::Status(_)) => controller.say(format_args!(
+        Err(error @ AdminError::Status(_)) => controller.warn(format_args!(
             "namespace {nsid}: Identify, namespace descriptors failed: {error}"
         )),
         Err(error @ AdminError::Kernel(_)) => return Err(error),

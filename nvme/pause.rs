@@ -50,7 +50,7 @@ impl Controller {
             self.wait_for_scan();
             if matches!(self.state.get(), State::Resetting | State::Connecting) {
                 // Requests that wait have tags, for which CPUs that go would wait for ever.
-                self.say(format_args!("it is being reset: no sleep now"));
+                self.warn(format_args!("it is being reset: no sleep now"));
                 let cause = self.resets.lock().cause;
                 self.go_on(cause);
                 return Err(EBUSY);
@@ -65,7 +65,7 @@ impl Controller {
                 match KeptFrozen::new(set, limit_ms) {
                     Ok(kept) => frozen = Some(kept),
                     Err(error) => {
-                        self.say(format_args!(
+                        self.warn(format_args!(
                             "I/O not done after {limit_ms} ms (error {}): no sleep now",
                             error.to_errno()
                         ));
@@ -91,7 +91,7 @@ impl Controller {
             }
             if hardware.halt(Blame::Others).is_none() {
                 // The reset that follows finds out what can be done about it.
-                self.say(format_args!("cannot be stopped"));
+                self.warn(format_args!("cannot be stopped"));
             }
         }
         Ok(())

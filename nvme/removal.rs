@@ -114,7 +114,7 @@ impl Controller {
     pub(super) fn declare_dead(&self, why: core::fmt::Arguments<'_>) -> bool {
         let first = self.enter(State::Dead).is_ok();
         if first {
-            self.say(format_args!("{why}: dead"));
+            self.err(format_args!("{why}: dead"));
         }
         first
     }
@@ -132,7 +132,7 @@ impl Controller {
 
     /// Says what can be done about a controller that died.
     pub(super) fn say_last(&self) {
-        self.say(format_args!(
+        self.err(format_args!(
             "stopped; all commands failed. Unbind and bind the device to try again"
         ));
     }
@@ -158,7 +158,7 @@ impl Controller {
     /// milliseconds at most. May sleep.
     pub(super) fn announce_power_loss(&self, hardware: &Hardware, limit_ms: u32) {
         if !hardware.registers().shut_down(limit_ms) {
-            self.say(format_args!(
+            self.warn(format_args!(
                 "shutdown not complete after {limit_ms} ms (CSTS.SHST); going on"
             ));
         }
@@ -174,7 +174,7 @@ impl Controller {
 
     fn stop_hardware(&self, hardware: &mut Hardware, status: BlkStatus) {
         if !hardware.stop(status) {
-            self.say(format_args!(
+            self.err(format_args!(
                 "cannot be stopped, not even by taking bus mastering away: its commands are not \
                  ended, since it may still write to their memory. Remove the device"
             ));

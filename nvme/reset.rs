@@ -233,7 +233,7 @@ impl Controller {
             }
             blame = Blame::Others;
             pause_ms = next.unwrap_or(pause_ms);
-            self.say(format_args!(
+            self.warn(format_args!(
                 "reset failed: {failure}; next attempt in {pause_ms} ms"
             ));
             sleep_unless(pause_ms, || {
@@ -334,7 +334,7 @@ impl Controller {
                 };
                 let Some(cid) = cid() else {
                     if log::may_print() {
-                        self.say(format_args!(
+                        self.warn(format_args!(
                             "queue {queue}: no interrupt told of the completion of {what}"
                         ));
                     }
@@ -350,7 +350,7 @@ impl Controller {
                     Cause::Fatal
                 } else if self.abort(queue, cid) {
                     if log::may_print() {
-                        self.say(format_args!(
+                        self.warn(format_args!(
                             "queue {queue}: no answer in time to {what}: it gets more"
                         ));
                     }
@@ -360,15 +360,15 @@ impl Controller {
                 };
                 // Another command may have been first; it said so.
                 if self.request_reset(cause).is_ok() {
-                    self.say(format_args!("queue {queue}: no answer in time to {what}"));
+                    self.warn(format_args!("queue {queue}: no answer in time to {what}"));
                     if let Some(positions) = positions {
-                        self.say(format_args!("{positions}"));
+                        self.warn(format_args!("{positions}"));
                     }
                 }
             }
             // Whoever brings it up waits for this command.
             State::Connecting => {
-                self.say(format_args!("queue {queue}: no answer in time to {what}"));
+                self.warn(format_args!("queue {queue}: no answer in time to {what}"));
                 self.halt_soon();
             }
             // Nobody waits for it any more but those whose data it has.

@@ -327,7 +327,7 @@ impl Controller {
         match self.update_namespace(admin, nsid) {
             Ok(()) => Ok(()),
             Err(AdminError::Kernel(error)) => {
-                self.say(format_args!(
+                self.warn(format_args!(
                     "namespace {nsid}: error {}, left as it is; a rescan tries again",
                     error.to_errno()
                 ));
@@ -337,7 +337,7 @@ impl Controller {
                 Ok(())
             }
             Err(error @ AdminError::Status(_)) => {
-                self.say(format_args!("namespace {nsid}: {error}, left as it is"));
+                self.warn(format_args!("namespace {nsid}: {error}, left as it is"));
                 Ok(())
             }
         }
@@ -379,7 +379,7 @@ impl Controller {
             // Not under the lock, as in `remove_disks()`.
             drop(disks);
             let nsid = disk.data().nsid();
-            self.say(format_args!("namespace {nsid}: no disk: out of memory"));
+            self.warn(format_args!("namespace {nsid}: no disk: out of memory"));
             return drop(disk);
         }
         // There is a place for it.
