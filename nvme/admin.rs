@@ -253,7 +253,8 @@ impl fmt::Display for AdminError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Status(status) => status.fmt(f),
-            Self::Kernel(error) => write!(f, "error {}", error.to_errno()),
+            // By its name.
+            Self::Kernel(error) => write!(f, "{error:?}"),
         }
     }
 }

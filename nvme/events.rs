@@ -326,10 +326,7 @@ impl Controller {
             .and_then(|variable| node.notify(&variable));
         if let Err(error) = sent {
             if log::may_print() {
-                self.warn(format_args!(
-                    "no message to user space about it: error {}",
-                    error.to_errno()
-                ));
+                self.warn(format_args!("no message to user space about it: {error:?}"));
             }
         }
     }

@@ -336,8 +336,7 @@ pub(super) fn update(disk: &GenDisk<IoQueues>, found: &Found) -> Change {
     });
     if let Err(error) = result {
         ns.controller.warn(format_args!(
-            "namespace {nsid}: its disk cannot be changed: error {}",
-            error.to_errno()
+            "namespace {nsid}: its disk cannot be changed: {error:?}"
         ));
         return Change::Other;
     }

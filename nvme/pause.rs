@@ -66,8 +66,7 @@ impl Controller {
                     Ok(kept) => frozen = Some(kept),
                     Err(error) => {
                         self.warn(format_args!(
-                            "I/O not done after {limit_ms} ms (error {}): no sleep now",
-                            error.to_errno()
+                            "I/O not done after {limit_ms} ms ({error:?}): no sleep now"
                         ));
                         self.unpause();
                         return Err(EBUSY);

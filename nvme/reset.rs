@@ -160,7 +160,7 @@ impl fmt::Display for Failure {
             Self::Command(what, error) => write!(f, "{what} failed: {error}"),
             Self::Changed(what) => write!(f, "the {what} is another one than before"),
             Self::Queues(count) => write!(f, "{count} I/O queues only"),
-            Self::Kernel(error) => write!(f, "error {}", error.to_errno()),
+            Self::Kernel(error) => write!(f, "{error:?}"),
         }
     }
 }

@@ -328,8 +328,7 @@ impl Controller {
             Ok(()) => Ok(()),
             Err(AdminError::Kernel(error)) => {
                 self.warn(format_args!(
-                    "namespace {nsid}: error {}, left as it is; a rescan tries again",
-                    error.to_errno()
+                    "namespace {nsid}: {error:?}, left as it is; a rescan tries again"
                 ));
                 if error == ETIMEDOUT || error == ENODEV {
                     return Err(error);

@@ -235,7 +235,7 @@ def test_pulled(vm: Vm) -> None:
     # Without ACPI's routing.
     r"found PCI INT A",
     r"CE: hpet increased min_delta_ns",
-    r"rnvme .*(failed|no disk|error -12|out of memory|cannot enable)",
+    r"rnvme .*(failed|no disk|ENOMEM|Error\(12\)|out of memory|cannot enable)",
     "probe with driver rnvme failed",
 )
 @pytest.mark.soak

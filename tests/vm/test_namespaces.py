@@ -131,7 +131,7 @@ def test_format(vm: Vm) -> None:
         running.stop()
 
 
-@pytest.mark.allow_log(r"rnvme: rnvme\d+ [0-9a-f:.]+: .*error -(19|110)")
+@pytest.mark.allow_log(r"rnvme: rnvme\d+ [0-9a-f:.]+: .*(ENODEV|ETIMEDOUT|Error\((19|110)\))")
 def test_rescan_meets_reset_and_removal(vm: Vm) -> None:
     """Neither waits for the other for ever, no disk is lost, and the load goes on."""
     with loaded(vm):
