@@ -9,6 +9,8 @@
 //! | `dma` | memory that a device reaches | `mq`, `pci` |
 //! | `pci` | functions, registers, interrupts | `os` |
 //! | `os` | what else the kernel crate lacks | |
+//!
+//! Atomic integers come from `mq::atomic`, but for words that a device writes.
 
 mod bindings;
 mod dma;

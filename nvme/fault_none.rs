@@ -33,54 +33,54 @@ pub(super) fn completion(_queue: QueueId, entry: Entry<'_>) -> Option<Entry<'_>>
     Some(entry)
 }
 
-/// And once.
+/// No completion is seen twice.
 #[inline(always)] // Nothing.
 pub(super) fn duplicate(_queue: QueueId) -> bool {
     false
 }
 
-/// So is a register.
+/// A register is what it reads as.
 #[inline(always)] // Nothing.
 pub(super) fn register(_offset: usize, value: u32) -> u32 {
     value
 }
 
-/// CSTS.RDY is what it is.
+/// CSTS.RDY is believed after CC.EN was set.
 #[inline(always)] // Nothing.
 pub(super) fn never_ready() -> bool {
     false
 }
 
-/// Here, too.
+/// CSTS.RDY is believed after CC.EN was cleared.
 #[inline(always)] // Nothing.
 pub(super) fn stuck_ready() -> bool {
     false
 }
 
-/// The limit stays.
+/// The time to wait for CSTS.RDY is `limit_ms`.
 #[inline(always)] // Nothing.
 pub(super) fn ready_ms(limit_ms: u32) -> u32 {
     limit_ms
 }
 
-/// A reply is what it is.
+/// A reply is what the controller sent, and none is refused.
 #[inline(always)] // Nothing.
 pub(super) fn query(_reply: &mut [u8]) -> Option<Status> {
     None
 }
 
-/// As many as there are.
+/// All queues that the controller granted are.
 #[inline(always)] // Nothing.
 pub(super) fn granted(granted: u32) -> u32 {
     granted
 }
 
-/// Nothing is refused.
+/// The creation of a queue is not refused.
 #[inline(always)] // Nothing.
 pub(super) fn create() -> Option<Status> {
     None
 }
 
-/// Nothing is late.
+/// An admin command is not delayed.
 #[inline(always)] // Nothing.
 pub(super) fn delay() {}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is acquired of a device: the admin queue with it, the I/O queues in [`io_queues`]. How it is
-//! taken back is in [`take_back`].
+//! What is acquired of a device: here the controller itself and its admin queue, its I/O queues in
+//! [`io_queues`]. How all of it is taken back is in [`take_back`].
 
 mod io_queues;
 mod take_back;

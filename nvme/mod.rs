@@ -5,7 +5,7 @@
 //! | file | what |
 //! |---|---|
 //! | [`spec`] | the specification as types, pure |
-//! | [`driver`] | the PCI driver: probe, remove, shutdown |
+//! | [`driver`] | the PCI driver: probe, remove, shutdown, sleep, errors of the link |
 //! | [`controller`] | a controller |
 //! | [`bring_up`] | its life: up to its disks |
 //! | [`reset`] | its life: once more |
@@ -23,7 +23,7 @@
 //! | [`events`] | asynchronous events |
 //! | [`event_table`] | the requests for them, pure |
 //! | [`admin`] | the admin queue and its commands |
-//! | [`hardware`] | what is acquired of the device, and taken back |
+//! | [`hardware`] | what is acquired of the device; its I/O queues; taking all of it back |
 //! | [`namespace`] | namespaces as disks |
 //! | [`scan`] | which namespaces there are, and what has changed |
 //! | [`ioctl`] | commands of users, and who may send them |

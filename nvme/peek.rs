@@ -7,8 +7,9 @@
 //! in a row is one that no interrupt told of: its queue is walked in the interrupt's place, so
 //! that a lost interrupt costs less than half a second and not the time-out of a command.
 //!
-//! The data path pays nothing for it: submitters look at the gate of their queue anyway, and
-//! the first one after an idle spell finds it at [`Gate::Idle`] and starts the peeks. They end by
+//! The data path pays one store for each interrupt, of the head up to which entries were read.
+//! Submitters look at the gate of their queue anyway, as a closed one takes no requests; the first
+//! one after an idle spell finds it at [`Gate::Idle`] and starts the peeks. They end by
 //! themselves: a look that finds a queue without commands, and with its tail where it was,
 //! moves the gate back. Both happen under the lock of the queue, so that no command is
 //! published without somebody who looks after it; a controller that has none wakes nobody.

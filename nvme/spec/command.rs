@@ -16,9 +16,9 @@ use super::ids::Nsid;
 
 /// The parts of a submission queue entry that say what to do.
 ///
-/// There is no data pointer in it, no command identifier and no flags. FUSE is 00b, since the driver
-/// sends no fused commands, and PSDT depends on the data pointer. Values are in the processor's
-/// byte order.
+/// There is no data pointer in it, no command identifier and no flags. FUSE is 00b, since the
+/// driver sends no fused commands, and PSDT depends on the data pointer. Values are in the
+/// processor's byte order.
 ///
 /// It is 40 bytes long, as much as a request has private memory for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

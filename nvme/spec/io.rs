@@ -123,7 +123,8 @@ pub(crate) const fn write_zeroes(
     let mut command = Command::new(IoOpcode::WRITE_ZEROES.0, nsid);
     command.cdw10 = range.start as u32; // SLBA, low half.
     command.cdw11 = (range.start >> 32) as u32; // SLBA, high half.
-                                                // NLB, bits 15:0; DEAC, bit 25.
+
+    // NLB, bits 15:0; DEAC, bit 25.
     command.cdw12 = range.blocks.nlb() as u32 | how.cdw12 | (deallocate as u32) << 25;
     command
 }
