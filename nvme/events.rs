@@ -12,6 +12,7 @@ use super::{
         Admin,
         AdminError, //
     },
+    backlink::Backlink,
     controller::Controller,
     event_table::EventTable,
     reset::Cause,
@@ -38,14 +39,10 @@ use crate::os::{
 };
 use kernel::{
     impl_has_work,
-    new_mutex,
     new_work,
     prelude::*,
     str::CString,
-    sync::{
-        Arc,
-        Mutex, //
-    },
+    sync::Arc,
     workqueue::{
         self,
         Work,
@@ -74,12 +71,11 @@ pub(crate) struct EventRequests {
 
 /// Who deals with the events of a controller.
 ///
-/// The admin queue has a reference to it, and may outlive its controller if that could not be
-/// stopped; so it has none to the controller once that was given back.
+/// The admin queue has a reference to it.
 #[pin_data]
 pub(crate) struct Listener {
     #[pin]
-    controller: Mutex<Option<Arc<Controller>>>,
+    controller: Backlink,
     #[pin]
     work: Work<Self>,
 }
@@ -92,8 +88,7 @@ impl WorkItem for Listener {
     type Pointer = Arc<Self>;
 
     fn run(this: Arc<Self>) {
-        let controller = this.controller.lock().clone();
-        if let Some(controller) = controller {
+        if let Some(controller) = this.controller.get() {
             controller.listen();
         }
     }
@@ -104,7 +99,7 @@ impl Listener {
     pub(super) fn new() -> Result<Arc<Self>> {
         Arc::pin_init(
             pin_init!(Self {
-                controller <- new_mutex!(None),
+                controller <- Backlink::new(),
                 work <- new_work!("rnvme::events"),
             }),
             GFP_KERNEL,
@@ -113,7 +108,7 @@ impl Listener {
 
     /// Has it deal with the events of `controller`, until [`Self::detach`].
     pub(super) fn attach(&self, controller: &Arc<Controller>) {
-        *self.controller.lock() = Some(controller.clone());
+        self.controller.tie(controller);
     }
 
     /// Has it look for answers soon. Any context.
@@ -125,8 +120,7 @@ impl Listener {
     /// Ends it, and waits for what it does right now. May sleep. The interrupts of the device are
     /// given back, so that nobody wakes it again.
     pub(super) fn detach(self: &Arc<Self>) {
-        let controller = self.controller.lock().take();
-        drop(controller);
+        self.controller.cut();
         work::cancel_sync(self);
     }
 }

@@ -19,6 +19,7 @@
 //! | [`command_data`] | what a request carries privately |
 //! | [`io`] | the data path |
 //! | [`peek`] | interrupts that do not come |
+//! | [`backlink`] | from what works for a controller back to it |
 //! | [`abort`] | commands that are asked back |
 //! | [`events`] | asynchronous events |
 //! | [`event_table`] | the requests for them, pure |
@@ -37,6 +38,7 @@
 
 mod abort;
 pub(crate) mod admin;
+mod backlink;
 mod bring_up;
 pub(crate) mod command_data;
 pub(crate) mod controller;

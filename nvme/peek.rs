@@ -21,6 +21,7 @@
 //! [`Peeker::detach`], before the hardware goes.
 
 use super::{
+    backlink::Backlink,
     controller::Controller,
     queue::{
         Completer,
@@ -49,12 +50,8 @@ use core::fmt;
 use kernel::{
     impl_has_delayed_work,
     new_delayed_work,
-    new_spinlock,
     prelude::*,
-    sync::{
-        Arc,
-        SpinLock, //
-    },
+    sync::Arc,
     workqueue::{
         DelayedWork,
         WorkItem, //
@@ -92,12 +89,11 @@ impl fmt::Display for Missed {
 
 /// Who looks at the queues of a controller.
 ///
-/// Queues have a reference to it, and may outlive their controller if that could not be
-/// stopped; so it has none to the controller once that was given back.
+/// Queues have a reference to it.
 #[pin_data]
 pub(crate) struct Peeker {
     #[pin]
-    controller: SpinLock<Option<Arc<Controller>>>,
+    controller: Backlink,
     #[pin]
     work: DelayedWork<Self>,
 }
@@ -110,8 +106,7 @@ impl WorkItem for Peeker {
     type Pointer = Arc<Self>;
 
     fn run(this: Arc<Self>) {
-        let controller = this.controller.lock().clone();
-        if controller.is_some_and(|controller| controller.peek()) {
+        if this.controller.get().is_some_and(|ctrl| ctrl.peek()) {
             this.arm();
         }
     }
@@ -122,7 +117,7 @@ impl Peeker {
     pub(super) fn new() -> Result<Arc<Self>> {
         Arc::pin_init(
             pin_init!(Self {
-                controller <- new_spinlock!(None),
+                controller <- Backlink::new(),
                 work <- new_delayed_work!("rnvme::peek"),
             }),
             GFP_KERNEL,
@@ -131,26 +126,25 @@ impl Peeker {
 
     /// Has it look at the queues of `controller`, until [`Self::detach`].
     pub(super) fn attach(&self, controller: &Arc<Controller>) {
-        *self.controller.lock() = Some(controller.clone());
+        self.controller.tie(controller);
     }
 
     /// Ends it, and waits for a look that is under way. May sleep; not with the lock of the
     /// hardware.
     pub(super) fn detach(self: &Arc<Self>) {
-        let controller = self.controller.lock().take();
         // From here on nobody starts it.
-        drop(controller);
+        self.controller.cut();
         work::cancel_delayed_sync(self);
     }
 
     /// Has it look after a period, and for as long as there are commands; nothing changes if
     /// it is to look already. Any context but hard interrupt.
     pub(super) fn arm(self: &Arc<Self>) {
-        if let Some(controller) = &*self.controller.lock() {
+        self.controller.with(|controller| {
             // Not where resets run: one may wait for a command that a look completes.
             let urgent = &controller.globals.urgent;
             urgent.enqueue_delayed(self.clone(), PERIOD_MS);
-        }
+        });
     }
 }
 
