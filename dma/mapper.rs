@@ -12,20 +12,23 @@
 //! cannot reach, and never read back from the lists that it can.
 
 use super::{
+    lists::{
+        ListReserve,
+        PagesInUse,
+        MAX_ENTRIES,
+        PAGE_BYTES, //
+    },
     pool::{
         Pool,
         PoolIndex, //
     },
     prp::{
-        ListMemory,
-        ListPage,
         Page4K,
         PrpBuilder,
-        PrpEntry,
+        PrpError,
         Prps,
         Segment, //
     },
-    Coherent,
     DmaAddr, //
 };
 use crate::{
@@ -37,54 +40,20 @@ use crate::{
     },
     pci::Lease, //
 };
-use core::{
-    cell::UnsafeCell,
-    mem, //
-};
+use core::cell::UnsafeCell;
 use kernel::prelude::*;
 
 /// The most segments in a request: what one record page can hold.
 pub(crate) const MAX_SEGMENTS: usize = 256;
 
-/// The largest request, in bytes: what [`MAX_LIST_PAGES`] list pages can describe.
+/// The largest request, in bytes.
 pub(crate) const MAX_BYTES: u32 = 8 << 20;
 
 /// Segments meet at multiples of this: the pages of the controller.
 pub(crate) const PAGE: PowerOfTwo = PowerOfTwo::of::<4096>();
 
-/// 8 MiB are 2048 entries; each of the first four pages has 511 and a link.
-const MAX_LIST_PAGES: usize = 5;
-
-/// List pages and record pages of a queue. One request makes progress with
-/// [`MAX_LIST_PAGES`] and one.
-const LIST_PAGES: usize = 32;
+/// Record pages of a queue. One request makes progress with one.
 const RECORD_PAGES: usize = 16;
-
-/// Entries in the list that each tag has for itself: requests of up to 16 KiB, or
-/// 20 KiB if they start at a page, need no list page.
-const TAG_ENTRIES: usize = 4;
-
-/// Entries in a list page.
-const PAGE_ENTRIES: usize = 512;
-
-/// Where a list begins in its first page: at the start, but for a fault point that wants it to go
-/// on in another page soon.
-#[inline(always)] // A constant.
-fn first_entry() -> usize {
-    #[cfg(CONFIG_RNVME_FAULT_INJECTION)]
-    if SMALL_LISTS.strikes() {
-        return PAGE_ENTRIES - 32;
-    }
-    0
-}
-
-/// The first page of a list has 32 entries only.
-#[cfg(CONFIG_RNVME_FAULT_INJECTION)]
-pub(crate) static SMALL_LISTS: crate::os::fault::Point =
-    crate::os::fault::Point::new(c"small_lists");
-
-type TagList = [PrpEntry; TAG_ENTRIES];
-type ListPageMemory = [PrpEntry; PAGE_ENTRIES];
 
 /// A segment that has to be unmapped.
 #[derive(Clone, Copy)]
@@ -112,7 +81,7 @@ enum Mapped {
 #[must_use = "a mapping that is not unmapped is lost"]
 pub(crate) struct Mapping {
     mapped: Mapped,
-    lists: Lists,
+    lists: PagesInUse,
     to_device: bool,
 }
 
@@ -122,15 +91,11 @@ impl Mapping {
     pub(crate) fn none() -> Self {
         Self {
             mapped: Mapped::Nothing,
-            lists: Lists::default(),
+            lists: PagesInUse::default(),
             to_device: false,
         }
     }
 }
-
-/// List pages in use, at most [`MAX_LIST_PAGES`]: a bit each.
-#[derive(Default)]
-struct Lists(u32);
 
 /// Why a request could not be mapped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,9 +108,7 @@ pub(crate) enum MapError {
 
 /// Maps the requests of one queue for one device.
 pub(crate) struct RequestMapper {
-    tag_lists: Coherent<TagList>,
-    list_pages: Coherent<ListPageMemory>,
-    free_lists: Pool,
+    lists: ListReserve,
     /// [`MAX_SEGMENTS`] for each of [`RECORD_PAGES`].
     records: KVVec<UnsafeCell<Record>>,
     free_records: Pool,
@@ -163,19 +126,16 @@ impl RequestMapper {
     /// A mapper for a queue of `depth` tags. All memory that mapping needs is
     /// allocated here. May sleep.
     pub(crate) fn new(lease: Lease, depth: usize) -> Result<Self> {
+        // A request that starts inside of a page has an entry more; but its first is PRP1, in no
+        // list. CAST: widening.
+        const { assert!(MAX_BYTES as usize / 4096 <= MAX_ENTRIES) };
         let count = RECORD_PAGES * MAX_SEGMENTS;
         let mut records = KVVec::with_capacity(count, GFP_KERNEL)?;
         for _ in 0..count {
             records.push(UnsafeCell::new(Record { addr: 0, len: 0 }), GFP_KERNEL)?;
         }
-        let mut tag_lists = Coherent::new(lease.clone(), depth)?;
-        fill_with_poison(&mut tag_lists);
-        let mut list_pages = Coherent::new(lease.clone(), LIST_PAGES)?;
-        fill_with_poison(&mut list_pages);
         Ok(Self {
-            tag_lists,
-            list_pages,
-            free_lists: Pool::new(LIST_PAGES),
+            lists: ListReserve::new(&lease, depth)?,
             records,
             free_records: Pool::new(RECORD_PAGES),
             dev: lease.raw_device(),
@@ -226,7 +186,7 @@ impl RequestMapper {
             } else {
                 Mapped::Nothing
             },
-            lists: Lists::default(),
+            lists: PagesInUse::default(),
             to_device: rq.is_write(),
         };
         let segment = Segment {
@@ -247,7 +207,7 @@ impl RequestMapper {
         mut mapping: Mapping,
         segment: Segment,
     ) -> Result<(Prps, Mapping), MapError> {
-        let lists = ListSource::new(self, rq.tag(), &mut mapping.lists);
+        let lists = self.lists.for_tag(rq.tag(), &mut mapping.lists);
         let built = PrpBuilder::start(Page4K, lists, segment.len, segment)
             .and_then(PrpBuilder::finish)
             .map_err(MapError::from);
@@ -261,10 +221,10 @@ impl RequestMapper {
     ) -> Result<(Prps, Mapping), MapError> {
         let mut mapping = Mapping {
             mapped: Mapped::Nothing,
-            lists: Lists::default(),
+            lists: PagesInUse::default(),
             to_device: rq.is_write(),
         };
-        let mut lists = Lists::default();
+        let mut lists = PagesInUse::default();
         let built = self.map_segments(rq, &mut mapping.mapped, &mut lists);
         mapping.lists = lists;
         self.built(built, mapping)
@@ -290,7 +250,7 @@ impl RequestMapper {
         &self,
         rq: &RequestInfo<T>,
         mapped: &mut Mapped,
-        lists: &mut Lists,
+        lists: &mut PagesInUse,
     ) -> Result<Prps, MapError> {
         let mut state: bindings::dma_iova_state = pin_init::zeroed();
         let mut iter: bindings::blk_dma_iter = pin_init::zeroed();
@@ -308,7 +268,7 @@ impl RequestMapper {
                 addr: unsafe { DmaAddr::new(iter.addr) },
                 len: iter.len,
             };
-            let source = ListSource::new(self, rq.tag(), lists);
+            let source = self.lists.for_tag(rq.tag(), lists);
             return PrpBuilder::start(Page4K, source, rq.len(), segment)
                 .and_then(PrpBuilder::finish)
                 .map_err(MapError::from);
@@ -316,7 +276,7 @@ impl RequestMapper {
 
         let dir = direction(rq.is_write());
         let segment = self.record(&iter, dir, mapped)?;
-        let source = ListSource::new(self, rq.tag(), lists);
+        let source = self.lists.for_tag(rq.tag(), lists);
         let mut builder = PrpBuilder::start(Page4K, source, rq.len(), segment)?;
         // SAFETY: as above.
         while unsafe { bindings::blk_rq_dma_map_iter_next(rq.as_raw(), self.dev, &mut iter) } {
@@ -381,23 +341,11 @@ impl RequestMapper {
     /// itself: `fill` gets its bytes, all zero. Any context.
     pub(crate) fn map_page(
         &self,
-        fill: impl FnOnce(&mut [u8; PAGE_ENTRIES * mem::size_of::<PrpEntry>()]),
+        fill: impl FnOnce(&mut [u8; PAGE_BYTES]),
     ) -> Result<(Prps, Mapping), MapError> {
-        let page = self.free_lists.take().ok_or(MapError::Busy)?;
-        // SAFETY: the page is ours, and the device does not know of it.
-        let Some(memory) = (unsafe { self.list_pages.get_mut(page.get()) }) else {
-            return Err(MapError::Invalid);
-        };
-        // SAFETY: entries are plain integers; any bytes are entries that no device
-        // reads before a builder has written them.
-        let bytes = unsafe { &mut *core::ptr::from_mut(memory).cast() };
-        *bytes = [0; PAGE_ENTRIES * mem::size_of::<PrpEntry>()];
-        fill(bytes);
-        let prps = Prps::from_addrs(self.list_pages.dma_addr_of(page.get()), None);
-        let mut lists = Lists::default();
-        lists.add(page);
+        let (addr, lists) = self.lists.page(fill).ok_or(MapError::Busy)?;
         Ok((
-            prps,
+            Prps::from_addrs(addr, None),
             Mapping {
                 mapped: Mapped::Nothing,
                 lists,
@@ -415,8 +363,8 @@ impl RequestMapper {
             lists,
             to_device,
         } = mapping;
-        if lists.0 != 0 {
-            lists.give_back(&self.free_lists);
+        if !lists.is_empty() {
+            self.lists.give_back(lists);
         }
         if !matches!(mapped, Mapped::Nothing) {
             self.unmap_memory(mapped, direction(to_device));
@@ -458,86 +406,11 @@ impl RequestMapper {
     }
 }
 
-/// Fills list memory with addresses that fault.
-fn fill_with_poison<const N: usize>(lists: &mut Coherent<[PrpEntry; N]>) {
-    lists.for_each_mut(|list| {
-        for entry in list {
-            *entry = PrpEntry::POISON;
-        }
-    });
-}
-
 fn direction(to_device: bool) -> bindings::dma_data_direction {
     if to_device {
         bindings::dma_data_direction::DMA_TO_DEVICE
     } else {
         bindings::dma_data_direction::DMA_FROM_DEVICE
-    }
-}
-
-impl Lists {
-    fn add(&mut self, page: PoolIndex) {
-        // CAST: a pool has fewer than 64 pages, ours 32; the index is consumed.
-        self.0 |= 1u32.wrapping_shl(page.get() as u32);
-    }
-
-    fn give_back(self, pool: &Pool) {
-        pool.put_all(u64::from(self.0));
-    }
-}
-
-/// Gives a request first the list of its tag, then list pages.
-struct ListSource<'a> {
-    mapper: &'a RequestMapper,
-    tag: Option<usize>,
-    lists: &'a mut Lists,
-    pages: usize,
-}
-
-impl<'a> ListSource<'a> {
-    fn new(mapper: &'a RequestMapper, tag: usize, lists: &'a mut Lists) -> Self {
-        Self {
-            mapper,
-            tag: Some(tag),
-            lists,
-            pages: 0,
-        }
-    }
-}
-
-impl<'a> ListMemory<'a> for ListSource<'a> {
-    fn next_page(&mut self, wanted: u32) -> Option<ListPage<'a>> {
-        let mapper = self.mapper;
-        // CAST: widening.
-        if wanted as usize <= TAG_ENTRIES {
-            if let Some(tag) = self.tag.take() {
-                return Some(ListPage {
-                    addr: mapper.tag_lists.dma_addr_of(tag),
-                    // SAFETY: the list belongs to the owner of the tag, who has asked
-                    // for it once; the device does not know of it yet.
-                    entries: unsafe { mapper.tag_lists.get_mut(tag) }?,
-                });
-            }
-        }
-        if self.pages == MAX_LIST_PAGES {
-            return None;
-        }
-        let page = mapper.free_lists.take()?;
-        let index = page.get();
-        self.lists.add(page);
-        // Only that which the command points to may start inside of a page.
-        let first = if self.pages == 0 { first_entry() } else { 0 };
-        self.pages = self.pages.wrapping_add(1);
-        // SAFETY: the page is ours until `lists` is given back; the device does
-        // not know of it yet.
-        let entries = unsafe { mapper.list_pages.get_mut(index) }?;
-        Some(ListPage {
-            addr: mapper
-                .list_pages
-                .dma_addr_of(index)
-                .offset(first.wrapping_mul(mem::size_of::<PrpEntry>())),
-            entries: entries.get_mut(first..)?,
-        })
     }
 }
 
@@ -550,10 +423,10 @@ impl MapError {
     }
 }
 
-impl From<super::prp::PrpError> for MapError {
-    fn from(error: super::prp::PrpError) -> Self {
+impl From<PrpError> for MapError {
+    fn from(error: PrpError) -> Self {
         match error {
-            super::prp::PrpError::NoListMemory => Self::Busy,
+            PrpError::NoListMemory => Self::Busy,
             _ => Self::Invalid,
         }
     }

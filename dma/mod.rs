@@ -16,6 +16,7 @@ pub(crate) mod coherent;
 #[cfg(CONFIG_RNVME_KUNIT_TEST)]
 #[path = "../tests/kunit/prp.rs"]
 mod kunit_prp;
+pub(crate) mod lists;
 pub(crate) mod mapper;
 pub(crate) mod pool;
 pub(crate) mod prp;

@@ -16,7 +16,7 @@ use super::{
     },
 };
 use crate::{
-    dma::mapper::SMALL_LISTS,
+    dma::lists::SMALL_LISTS,
     os::{
         fault::{
             self,
