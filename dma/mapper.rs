@@ -43,8 +43,11 @@ use crate::{
 use core::cell::UnsafeCell;
 use kernel::prelude::*;
 
-/// The most segments in a request: what one record page can hold.
-pub(crate) const MAX_SEGMENTS: usize = 256;
+/// The most segments in a request: as many records as a record page has.
+pub(crate) const MAX_SEGMENTS: u16 = 256;
+
+/// Records in a record page.
+const PAGE_RECORDS: usize = MAX_SEGMENTS as usize; // CAST: widening.
 
 /// The largest request, in bytes.
 pub(crate) const MAX_BYTES: u32 = 8 << 20;
@@ -109,7 +112,7 @@ pub(crate) enum MapError {
 /// Maps the requests of one queue for one device.
 pub(crate) struct RequestMapper {
     lists: ListReserve,
-    /// [`MAX_SEGMENTS`] for each of [`RECORD_PAGES`].
+    /// [`PAGE_RECORDS`] for each of [`RECORD_PAGES`].
     records: KVVec<UnsafeCell<Record>>,
     free_records: Pool,
     dev: *mut bindings::device,
@@ -129,7 +132,7 @@ impl RequestMapper {
         // A request that starts inside of a page has an entry more; but its first is PRP1, in no
         // list. CAST: widening.
         const { assert!(MAX_BYTES as usize / 4096 <= MAX_ENTRIES) };
-        let count = RECORD_PAGES * MAX_SEGMENTS;
+        let count = RECORD_PAGES * PAGE_RECORDS;
         let mut records = KVVec::with_capacity(count, GFP_KERNEL)?;
         for _ in 0..count {
             records.push(UnsafeCell::new(Record { addr: 0, len: 0 }), GFP_KERNEL)?;
@@ -393,8 +396,8 @@ impl RequestMapper {
 
     /// The records of one page.
     fn records_of(&self, page: &PoolIndex) -> impl Iterator<Item = &UnsafeCell<Record>> {
-        let first = page.get().wrapping_mul(MAX_SEGMENTS);
-        self.records.iter().skip(first).take(MAX_SEGMENTS)
+        let first = page.get().wrapping_mul(PAGE_RECORDS);
+        self.records.iter().skip(first).take(PAGE_RECORDS)
     }
 
     fn unmap_record(&self, record: Record, dir: bindings::dma_data_direction) {

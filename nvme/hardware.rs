@@ -170,7 +170,7 @@ impl Hardware {
     pub(crate) fn admin(&self, controller: Arc<Controller>) -> Result<Arc<Admin>> {
         let limits = QueueLimits::transfer(
             u64::from(self.lease.optimal_transfer(mapper::MAX_BYTES)),
-            mapper::MAX_SEGMENTS as u16,
+            mapper::MAX_SEGMENTS,
             Some(mapper::PAGE),
         );
         Admin::new(self.admin_set.clone(), &limits, controller)

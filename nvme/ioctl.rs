@@ -101,20 +101,23 @@ struct UserCommand64 {
 
 const _: () = assert!(size_of::<UserCommand>() == 72 && size_of::<UserCommand64>() == 80);
 
+/// The type of all these ioctls.
+const TYPE: u32 = 'N' as u32; // CAST: ASCII.
+
 /// `NVME_IOCTL_ID`.
-const ID: u32 = _IO('N' as u32, 0x40);
+const ID: u32 = _IO(TYPE, 0x40);
 /// `NVME_IOCTL_ADMIN_CMD`.
-const ADMIN_CMD: u32 = _IOWR::<UserCommand>('N' as u32, 0x41);
+const ADMIN_CMD: u32 = _IOWR::<UserCommand>(TYPE, 0x41);
 /// `NVME_IOCTL_IO_CMD`.
-const IO_CMD: u32 = _IOWR::<UserCommand>('N' as u32, 0x43);
-/// `NVME_IOCTL_ADMIN64_CMD`.
-const ADMIN64_CMD: u32 = _IOWR::<UserCommand64>('N' as u32, 0x47);
+const IO_CMD: u32 = _IOWR::<UserCommand>(TYPE, 0x43);
 /// `NVME_IOCTL_RESET`.
-const RESET: u32 = _IO('N' as u32, 0x44);
+const RESET: u32 = _IO(TYPE, 0x44);
 /// `NVME_IOCTL_RESCAN`.
-const RESCAN: u32 = _IO('N' as u32, 0x46);
+const RESCAN: u32 = _IO(TYPE, 0x46);
+/// `NVME_IOCTL_ADMIN64_CMD`.
+const ADMIN64_CMD: u32 = _IOWR::<UserCommand64>(TYPE, 0x47);
 /// `NVME_IOCTL_IO64_CMD`.
-const IO64_CMD: u32 = _IOWR::<UserCommand64>('N' as u32, 0x48);
+const IO64_CMD: u32 = _IOWR::<UserCommand64>(TYPE, 0x48);
 
 /// Through what the user has reached us, which decides what he may send.
 #[derive(Clone, Copy)]

@@ -383,8 +383,7 @@ fn queue_limits(limits: &BlockLimits) -> Result<QueueLimits> {
         }),
         ..QueueLimits::transfer(
             u64::from(limits.max_transfer),
-            // CAST: 256.
-            limits.max_segments.min(mapper::MAX_SEGMENTS as u16),
+            limits.max_segments.min(mapper::MAX_SEGMENTS),
             Some(mapper::PAGE),
         )
     })
