@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the module has once: its class, its device numbers, its work queue.
+//! What the module has once: its class, its device numbers, its work queues.
 
 use super::{
     chrdev::Region,
@@ -56,8 +56,8 @@ impl Owner {
                 region: Region::new(name)?,
                 debugfs: Dir::new(name),
                 work: WorkQueue::new(name)?,
-                urgent: WorkQueue::new(name)?,
-                slow: WorkQueue::new(name)?,
+                urgent: WorkQueue::with_suffix(name, c"-urgent")?,
+                slow: WorkQueue::with_suffix(name, c"-slow")?,
             },
             GFP_KERNEL,
         )?;

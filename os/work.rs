@@ -5,7 +5,6 @@
 use crate::bindings;
 use core::ptr::NonNull;
 use kernel::{
-    error::from_err_ptr,
     prelude::*,
     sync::Arc,
     time::msecs_to_jiffies,
@@ -34,17 +33,27 @@ unsafe impl Send for WorkQueue {}
 unsafe impl Sync for WorkQueue {}
 
 impl WorkQueue {
-    /// Makes the queue. May sleep.
+    /// Makes the queue, `name` to those who look at its threads. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
     pub(crate) fn new(name: &'static CStr) -> Result<Self> {
-        // SAFETY: the format takes one string, which is static.
-        let raw = from_err_ptr(unsafe {
+        Self::with_suffix(name, c"")
+    }
+
+    /// As [`Self::new`], for one of several whose names begin with `name`.
+    pub(crate) fn with_suffix(name: &'static CStr, suffix: &'static CStr) -> Result<Self> {
+        // SAFETY: the format takes two strings, which are static.
+        let raw = unsafe {
             bindings::alloc_workqueue_noprof(
-                c"%s".as_char_ptr(),
+                c"%s%s".as_char_ptr(),
                 bindings::wq_flags_WQ_UNBOUND | bindings::wq_flags_WQ_MEM_RECLAIM,
                 0,
                 name.as_char_ptr(),
+                suffix.as_char_ptr(),
             )
-        })?;
+        };
         // INVARIANT: made just now.
         Ok(Self(NonNull::new(raw).ok_or(ENOMEM)?))
     }
