@@ -131,7 +131,15 @@ impl Controller {
     /// The device is as it was, and the log says what was wrong.
     pub(crate) fn new(lease: Lease, globals: Arc<Globals>) -> Result<Arc<Self>> {
         let instance = Instance::new()?;
-        let bar = Bar::new(lease.clone(), 0, Registers::MIN_LEN, c"rnvme")?;
+        let bar =
+            Bar::new(lease.clone(), 0, Registers::MIN_LEN, c"rnvme").inspect_err(|error| {
+                dev_err!(
+                    lease.device(),
+                    "registers (BAR 0, {} bytes at least) cannot be mapped: {}\n",
+                    Registers::MIN_LEN,
+                    format_args!("{error:?}")
+                )
+            })?;
         let registers = Registers::new(bar)
             .inspect_err(|error| dev_err!(lease.device(), "{}\n", format_args!("{error}")))?;
         let registers = Arc::new(registers, GFP_KERNEL)?;
@@ -180,6 +188,11 @@ impl Controller {
         }
     }
 
+    /// Calls `f` with what is acquired of the device, under its lock. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ENODEV` if the controller is dead or was given back, and what `f` returns.
     pub(super) fn with_hardware<R>(&self, f: impl FnOnce(&mut Hardware) -> Result<R>) -> Result<R> {
         let mut hardware = self.hardware.lock();
         // Who declares it dead does so before he takes the lock to bury it.
@@ -200,6 +213,11 @@ impl Controller {
         Ok(from)
     }
 
+    /// Goes to a state that there has to be a way to.
+    ///
+    /// # Errors
+    ///
+    /// `ENODEV`, with a line in the log, if there is none.
     pub(super) fn change_state(&self, to: State) -> Result {
         self.enter(to).map(|_| ()).map_err(|now| {
             self.warn(format_args!("{now}, so it cannot become {to}"));
@@ -292,7 +310,8 @@ impl Controller {
         self.node.lock().as_ref().map(chrdev::Registration::device)
     }
 
-    /// Looks at the hardware, if it is there.
+    /// Calls `f` with what is acquired of the device, under its lock, of a dead controller, too;
+    /// `None` once it was given back. May sleep.
     pub(crate) fn look<R>(&self, f: impl FnOnce(&Hardware) -> R) -> Option<R> {
         self.hardware.lock().as_ref().map(f)
     }

@@ -286,13 +286,13 @@ pub(super) fn add(
         }),
         GFP_KERNEL,
     )?;
-    let label = CString::try_from_fmt(fmt!("{}", *data.name))?;
+    let ns = data.clone();
     let parent = controller.device().ok_or(ENODEV)?;
     GenDiskBuilder::new(queue_limits(&limits)?, limits.capacity)
         .read_only(limits.read_only)
         .parent(&parent)
         .groups(&sysfs::NAMESPACE_GROUPS)
-        .build(fmt!("{}", *label), set, data)
+        .build(fmt!("{}", *ns.name), set, data)
 }
 
 /// What came of looking again at a namespace that has a disk.
