@@ -15,13 +15,15 @@ from .machine import MIB, Machine, NvmeCtrl, NvmeNs
 from .vm import Vm, insmod_command
 from .workspace import Workspace
 
-_LOAD = {
-    "rnvme": insmod_command(claim_all=True),
-    "nvme": "modprobe nvme",
-    "none": "true",
-}
 # Drives come up in the background.
 _SETTLE = "for n in $(seq 50); do ls /sys/class/block | grep -q nvme && break; sleep 0.1; done"
+_LOAD = {
+    "rnvme": f"{insmod_command(claim_all=True)} && {_SETTLE}",
+    "nvme": f"modprobe nvme && {_SETTLE}",
+    # The RAM disk of tests/mq, beside a drive that nobody drives.
+    "mq_ram": "insmod /in/mq_ram.ko",
+    "none": "true",
+}
 
 
 def _arguments() -> argparse.Namespace:
@@ -51,13 +53,14 @@ def _machine(args: argparse.Namespace) -> Machine:
         iommu=args.iommu,
         udev=args.udev,
         module=args.driver == "rnvme",
+        mq_ram=args.driver == "mq_ram",
         qemu_args=args.qemu,
     )
 
 
 def _run(args: argparse.Namespace) -> int:
     with Vm(_machine(args)) as vm:
-        vm.run(f"{{ {_LOAD[args.driver]}; }} && {_SETTLE}")
+        vm.run(_LOAD[args.driver])
         result = vm.run(args.command, timeout=args.timeout, check=False)
         sys.stdout.buffer.write(result.out_bytes)
         sys.stdout.flush()
@@ -78,8 +81,7 @@ def _start_script(args: argparse.Namespace) -> str:
         [
             "#!/bin/bash",
             f"stty -F /dev/ttyS0 rows {rows} cols {columns}",
-            f"{_LOAD[args.driver]}",
-            _SETTLE,
+            _LOAD[args.driver],
             "lsblk -o NAME,SIZE,LOG-SEC,MODEL,SERIAL",
             "echo 'The kernel log: dmesg. To leave: exit, or Ctrl-a x.'",
         ]
