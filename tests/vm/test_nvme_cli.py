@@ -16,7 +16,8 @@ pytestmark = [
 ]
 NSID = 3
 
-# Those that need a node alone; {disk} has the NSID above. Not feature 0bh, as rnvme asks for no events yet.
+# Those that need a node alone; {disk} has the NSID above. Not feature 0bh, as rnvme
+# asks for health warnings, and the C driver does not.
 COMMANDS = """
 id-ctrl {ctrl}
 id-ctrl -H {ctrl}
