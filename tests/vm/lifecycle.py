@@ -29,7 +29,7 @@ MOUNTS = (
 DISK_GOES = (
     r"((I/O|timeout|device offline) error, dev|Buffer I/O error on dev|lost (async )?page write).* rnvme\d+n\d+",
     r"rnvme\d+n\d+: unable to read (RDB block|partition table)",
-    r"^(blk_print_req_error|buffer_io_error): \d+ callbacks suppressed",
+    r"^(blk_print_req_error|buffer_io_error|rnvme_may_print): \d+ callbacks suppressed",
     r"rnvme\d+n\d+: Can't open blockdev",
 )
 #: The same for an ext4 that is still mounted then.
