@@ -149,12 +149,6 @@ impl PrKeys<'_> {
         self.seen = self.seen.saturating_add(1);
     }
 
-    /// `count` more keys, which are not known.
-    pub(crate) fn add_unknown(&mut self, count: u32) {
-        self.room = self.room.min(self.seen);
-        self.seen = self.seen.saturating_add(count);
-    }
-
     /// How often the registrations have changed.
     pub(crate) fn set_generation(&mut self, generation: u32) {
         // SAFETY: by `new`'s requirements.

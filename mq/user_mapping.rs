@@ -70,11 +70,6 @@ impl UserMapping {
         }
     }
 
-    /// True if there is memory; false after mapping no bytes.
-    pub(crate) fn has_memory(&self) -> bool {
-        !self.bio.is_null()
-    }
-
     /// True if the caller has memory of a user: not in a thread of the kernel.
     pub(super) fn has_user() -> bool {
         kernel::current!().mm().is_some()
