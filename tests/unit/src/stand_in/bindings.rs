@@ -25,6 +25,20 @@ pub(crate) struct request {
     pub(crate) queue: *const (),
     /// How many requests there are.
     pub(crate) live: Rc<Cell<usize>>,
+    /// How many of its completions are to count for nothing.
+    pub(crate) hides: Cell<usize>,
+}
+
+/// Whether a completion of the request is one that counts for nothing.
+///
+/// # Safety
+///
+/// The caller owns `rq`.
+pub(crate) unsafe fn rnvme_should_fake_timeout(rq: *mut request) -> bool {
+    // SAFETY: By this function's requirement.
+    let hides = unsafe { &(*rq).hides };
+    let left = hides.get().checked_sub(1);
+    left.inspect(|left| hides.set(*left)).is_some()
 }
 
 pub(crate) const SECTOR_SHIFT: u32 = 9;

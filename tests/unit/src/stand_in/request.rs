@@ -81,8 +81,14 @@ impl<T: Operations> Request<T> {
             serial,
             queue: std::ptr::from_ref(queue).cast(),
             live: live.clone(),
+            hides: Cell::new(0),
         });
         Self(NonNull::from(Box::leak(rq)), PhantomData)
+    }
+
+    /// The next so many of its completions count for nothing.
+    pub(crate) fn hide(&self, completions: usize) {
+        self.get().hides.set(completions);
     }
 
     pub(super) fn as_raw(&self) -> *mut bindings::request {

@@ -165,6 +165,31 @@ fn put_is_refused() {
     assert_eq!(table.live.get(), 0);
 }
 
+/// As with `CONFIG_FAIL_IO_TIMEOUT`: a completion that counts for nothing leaves the request where
+/// it was, for the same identifier or for who drains.
+#[test]
+fn hidden_completions() {
+    let mut table = Table::new(5);
+    for takes in [true, false] {
+        let rq = table.request(3);
+        rq.hide(2);
+        let Ok(cid) = table.slots().put(rq, table.serial) else {
+            panic!("the slot is empty");
+        };
+        for _ in 0..2 {
+            assert!(table.slots().take(&Entry(cid)).is_none());
+            assert!(table.slots().is_full(3));
+            assert_eq!(table.slots().cid(3), Some(cid));
+        }
+        if takes {
+            assert_eq!(table.take(cid), Some(table.serial));
+        } else {
+            assert_eq!(table.drain(), [table.serial]);
+        }
+    }
+    assert_eq!(table.live.get(), 0);
+}
+
 /// A tag means something on its own queue only.
 #[test]
 fn another_queue() {
