@@ -36,8 +36,18 @@ const ECHO: u32 = 0x7271;
 
 #[vtable]
 impl BlockDevice for Ram {
-    fn open(disk: &Disk<Self>, _mode: OpenMode) -> Result {
-        disk.data().counters().open.add();
+    fn open(disk: &Disk<Self>, mode: OpenMode) -> Result {
+        let counters = disk.data().counters();
+        counters.open.add();
+        if mode.is_read() && !mode.is_write() {
+            counters.open_to_read.add();
+        }
+        if mode.is_exclusive() {
+            counters.open_exclusive.add();
+        }
+        if mode.is_nonblocking() {
+            counters.open_nonblocking.add();
+        }
         Ok(())
     }
 

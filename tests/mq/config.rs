@@ -34,6 +34,7 @@ macro_rules! number {
     };
 }
 
+number!(i32);
 number!(u32);
 number!(u64);
 
@@ -104,6 +105,20 @@ words! {
         Direct = "direct",
         /// The device's interrupt, some time later.
         Interrupt = "interrupt",
+    }
+}
+
+words! {
+    /// What becomes of a request of the least driver.
+    LeastMode {
+        /// `queue_rq` ends it.
+        Inline = "inline",
+        /// blk-mq chooses where it ends.
+        SoftIrq = "softirq",
+        /// It goes into its slot, and is taken out again; then as [`Self::Inline`].
+        SlotInline = "slot-inline",
+        /// The same; then as [`Self::SoftIrq`].
+        SlotSoftIrq = "slot-softirq",
     }
 }
 
@@ -235,6 +250,8 @@ parameters! {
         sleep_ns: u32 = 0,
         /// Disks start with an I/O scheduler.
         scheduler: bool = false,
+        /// The NUMA node that it is on; -1, which is said by saying nothing, for none.
+        node: i32 = -1,
         /// All hardware queues share one set of tags.
         shared_tags: bool = false,
         /// Tags are given out in turn.

@@ -58,6 +58,10 @@ counters! {
     // Callbacks.
     /// Calls of `queue_rq`.
     queue_rq,
+    /// Those, of a device with a NUMA node, by a hardware context of that node,
+    from_node,
+    /// and those by one that belongs to the CPU.
+    from_cpu,
     /// Calls of `queue_rqs`.
     queue_rqs,
     /// Requests that came in such a list.
@@ -76,10 +80,14 @@ counters! {
     map_queues,
     /// Calls of `init_hctx`.
     init_hctx,
+    /// Those that were told the device's own NUMA node.
+    hctx_on_node,
     /// Calls of `exit_hctx`.
     exit_hctx,
     /// Calls of `init_request`.
     init_request,
+    /// Those that were told the device's own NUMA node.
+    request_on_node,
     /// Calls of `exit_request`.
     exit_request,
     /// Calls of `cleanup_rq`.
@@ -170,6 +178,8 @@ counters! {
     pings,
     /// Those that were polled for.
     polled_pings,
+    /// Those with a reserved tag.
+    reserved_pings,
     /// Memory of programs that a thread of the kernel unmapped.
     unmapped_later,
     /// Such memory that could not be written any more.
@@ -178,12 +188,22 @@ counters! {
     atomic,
     /// Writes that belong to a stream.
     in_stream,
+    /// Requests whose submitter is to be served before all others.
+    urgent,
+    /// Requests whose submitter would not wait.
+    nowait,
     /// Accesses to what is bad.
     bad,
 
     // What those who open a disk do.
     /// Calls of `open`.
     open,
+    /// Those for reading alone.
+    open_to_read,
+    /// Those that let nobody else be one of these.
+    open_exclusive,
+    /// Those that would not wait for a medium.
+    open_nonblocking,
     /// Calls of `release`.
     release,
     /// Calls of `ioctl`.

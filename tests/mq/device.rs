@@ -106,6 +106,7 @@ impl Device {
             TagSetConfig {
                 reserved_tags: config.reserved,
                 timeout_ms: config.timeout_ms,
+                numa_node: config.node,
                 flags: flags(&config),
                 maps: config.maps(),
                 nr_hw_queues: Some(config.queues),

@@ -34,6 +34,7 @@ use crate::{
         GenDiskBuilder,
         IntegrityProfile,
         Op,
+        OwnedRequestQueue,
         PowerOfTwo,
         QueueLimits,
         RequestInfo,
@@ -43,6 +44,7 @@ use crate::{
         ZoneLimits, //
     },
     operations::Ram,
+    order::Kept,
     os::work::WorkQueue,
     reservations::Reservations,
     zones::{
@@ -68,9 +70,19 @@ pub(crate) struct RamDisk {
     budget: Budget,
     #[pin]
     reservations: Reservations,
+    /// Memory of a program that somebody is to take up.
+    #[pin]
+    kept: Kept,
     /// Somebody has put another medium in, and nobody was told yet.
     changed: AtomicBool,
+    /// Each hardware context that a request comes by is stopped.
+    choked: AtomicBool,
 }
+
+/// A priority has its class above this bit.
+const PRIORITY_CLASS_SHIFT: u32 = 13;
+/// The class of who is served before all others.
+const REAL_TIME: u16 = 1;
 
 /// The serial number of the next disk.
 static SERIAL: AtomicU64 = AtomicU64::new(0x00a0_5500_0000_0000);
@@ -80,9 +92,8 @@ static SERIAL: AtomicU64 = AtomicU64::new(0x00a0_5500_0000_0000);
 type Outcome = core::result::Result<Option<u64>, BlkStatus>;
 
 impl RamDisk {
-    /// Adds a disk to a device. May sleep; its partition table is read on the way.
-    pub(crate) fn add(name: &Name, device: &Device, config: DiskConfig) -> Result<GenDisk<Ram>> {
-        let limits = limits(&config)?;
+    /// What is behind a disk with these parameters. May sleep.
+    fn new(device: &Device, config: DiskConfig, limits: &QueueLimits) -> Result<Arc<Self>> {
         let medium = match config.memory {
             true => Some(Medium::new(config.size)?),
             false => None,
@@ -112,7 +123,7 @@ impl RamDisk {
             None => None,
         };
         let shared = &device.shared;
-        let data = Arc::pin_init(
+        Arc::pin_init(
             pin_init!(RamDisk {
                 config,
                 device: shared.clone(),
@@ -122,10 +133,18 @@ impl RamDisk {
                 zones,
                 budget: Budget::new(shared.clone()),
                 reservations <- Reservations::new(),
+                kept <- Kept::new(),
                 changed: AtomicBool::new(false),
+                choked: AtomicBool::new(false),
             }),
             GFP_KERNEL,
-        )?;
+        )
+    }
+
+    /// Adds a disk to a device. May sleep; its partition table is read on the way.
+    pub(crate) fn add(name: &Name, device: &Device, config: DiskConfig) -> Result<GenDisk<Ram>> {
+        let limits = limits(&config)?;
+        let data = Self::new(device, config, &limits)?;
         let parent = device.parent();
         let mut builder = GenDiskBuilder::new(limits, config.size)
             .read_only(config.read_only)
@@ -138,6 +157,14 @@ impl RamDisk {
             builder = builder.parent(parent);
         }
         builder.build(fmt!("{}", name.as_str()), device.set.clone(), data)
+    }
+
+    /// Adds a request queue to a device, as a disk with these parameters has it, but without the
+    /// disk. May sleep.
+    pub(crate) fn add_queue(device: &Device, config: DiskConfig) -> Result<OwnedRequestQueue<Ram>> {
+        let limits = limits(&config)?;
+        let data = Self::new(device, config, &limits)?;
+        OwnedRequestQueue::new(device.set.clone(), &limits, data)
     }
 
     /// The device's counters.
@@ -166,6 +193,17 @@ impl RamDisk {
         self.changed.swap(false, Ordering::Relaxed)
     }
 
+    /// From now on, or no longer, each hardware context that a request comes by is stopped.
+    pub(crate) fn choke(&self, yes: bool) {
+        self.choked.store(yes, Ordering::Relaxed);
+    }
+
+    /// Whether that is so.
+    #[inline]
+    pub(crate) fn is_choked(&self) -> bool {
+        self.choked.load(Ordering::Relaxed)
+    }
+
     /// Forgets all data.
     pub(crate) fn forget(&self) {
         self.clear(0, self.config.size);
@@ -180,6 +218,11 @@ impl RamDisk {
     #[inline]
     pub(crate) fn budget(&self) -> &Budget {
         &self.budget
+    }
+
+    /// Memory of a program that somebody is to take up.
+    pub(crate) fn kept(&self) -> &Kept {
+        &self.kept
     }
 
     /// The reservations.
@@ -199,6 +242,12 @@ impl RamDisk {
         }
         if rq.write_stream() != 0 {
             counters.in_stream.add();
+        }
+        if rq.ioprio() >> PRIORITY_CLASS_SHIFT == REAL_TIME {
+            counters.urgent.add();
+        }
+        if rq.is_nowait() {
+            counters.nowait.add();
         }
         if self.is_bad(rq) {
             counters.bad.add();
@@ -239,6 +288,9 @@ impl RamDisk {
         counters.pings.add();
         if rq.is_polled() {
             counters.polled_pings.add();
+        }
+        if rq.is_reserved() {
+            counters.reserved_pings.add();
         }
         exchange::serve(rq)
             .then_some(None)

@@ -104,7 +104,17 @@ impl Operations for Ram {
         rq: IdleRequest<Self>,
         last: bool,
     ) -> Result<(), Refused<Self>> {
-        hctx.queue().counters().queue_rq.add();
+        let counters = hctx.queue().counters();
+        counters.queue_rq.add();
+        let node = hctx.queue().shared().config.node;
+        if node >= 0 {
+            if hctx.numa_node() == node {
+                counters.from_node.add();
+            }
+            if hctx.is_mapped_to(CpuId::current().as_u32()) {
+                counters.from_cpu.add();
+            }
+        }
         let result = accept(hctx.queue(), disk, rq).map_err(|rq| refuse(hctx, rq));
         if last {
             tell(hctx);
@@ -212,17 +222,23 @@ impl Operations for Ram {
         shared: &Arc<Shared>,
         _queue: &Queue<Self>,
         _disk: &RamDisk,
-        _numa_node: i32,
+        numa_node: i32,
     ) -> impl PinInit<Attendance, Error> {
         shared.counters.init_hctx.add();
+        if numa_node == shared.config.node {
+            shared.counters.hctx_on_node.add();
+        }
         Ok(Attendance(shared.clone()))
     }
 
     fn init_request(
         shared: &Arc<Shared>,
         _queue: Option<&Queue<Self>>,
-        _numa_node: i32,
+        numa_node: i32,
     ) -> impl PinInit<Progress, Error> {
+        if numa_node == shared.config.node {
+            shared.counters.request_on_node.add();
+        }
         Ok(Progress::new(shared.clone()))
     }
 
@@ -278,7 +294,7 @@ fn accept(
         rq.end(BlkStatus::Offline);
         return Ok(());
     }
-    if queue.refuses() {
+    if queue.refuses() || disk.is_choked() {
         counters.refused.add();
         return Err(rq);
     }
@@ -308,11 +324,17 @@ fn accept(
 
 /// Gives a request back for want of something.
 fn refuse(hctx: HwCtx<'_, Ram>, rq: IdleRequest<Ram>) -> Refused<Ram> {
+    let request_queue = hctx.request_queue();
+    if request_queue.data().is_choked() {
+        hctx.stop();
+        return rq.refuse_dev_resource();
+    }
     match hctx.queue().shared().config.refuse_for {
         Refusal::Resource => rq.refuse_resource(),
         Refusal::Device => {
-            // There will be enough of it again by then.
-            hctx.request_queue().delay_run_hw_queues(DEVICE_MS);
+            // There may be enough of it again now, and will be by then.
+            hctx.run(true);
+            request_queue.delay_run_hw_queues(DEVICE_MS);
             rq.refuse_dev_resource()
         }
     }

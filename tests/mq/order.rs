@@ -62,12 +62,21 @@ const STALE: u32 = 1 << 5;
 const THREAD: u32 = 1 << 6;
 /// With a reserved tag.
 const RESERVED: u32 = 1 << 7;
+/// By a request queue that has no disk.
+const ALONE: u32 = 1 << 8;
+/// The memory is kept for who comes with [`TAKE`]: soon, or it is unmapped as with [`LATER`].
+const KEEP: u32 = 1 << 9;
+/// There is no command: memory that was kept is unmapped.
+const TAKE: u32 = 1 << 10;
 
 /// All of them.
-const FLAGS: u32 = (1 << 8) - 1;
+const FLAGS: u32 = (1 << 11) - 1;
 
 /// When [`LATER`] is, in milliseconds.
-const LATER_MS: i64 = 300;
+const LATER_MS: u32 = 300;
+
+/// How long memory is kept, in milliseconds.
+const KEPT_MS: u32 = 20_000;
 
 /// What a program asks for.
 struct Order {
@@ -100,7 +109,10 @@ impl Order {
     }
 
     /// A request with the memory that is asked for.
-    fn map<'q>(&self, disk: &DiskRef<'q, Ram>) -> Result<(Passthrough<'q, Ram>, UserMapping)> {
+    fn map<'q>(
+        &self,
+        allocate: impl Fn(PassthroughConfig) -> Result<Passthrough<'q, Ram>>,
+    ) -> Result<(Passthrough<'q, Ram>, UserMapping)> {
         let direction = match self.has(WRITE) {
             true => DataDirection::Out,
             false => DataDirection::In,
@@ -110,7 +122,7 @@ impl Order {
             true => config.reserved(),
             false => config,
         };
-        let mut rq = Passthrough::for_disk(disk.disk(), config)?;
+        let mut rq = allocate(config)?;
         let memory = match self.has(IOVEC) {
             true => rq.map_user_iovec(self.address, self.len),
             false => rq.map_user(self.address, self.len),
@@ -125,7 +137,7 @@ impl Order {
         };
         if self.has(STALE) {
             drop(rq);
-            rq = Passthrough::for_disk(disk.disk(), config)?;
+            rq = allocate(config)?;
         }
         if self.metadata_len != 0 {
             let mapped = rq.map_user_metadata(&memory, self.metadata, self.metadata_len);
@@ -142,26 +154,37 @@ impl Order {
 ///
 /// # Errors
 ///
-/// `EINVAL` for flags that there are not, what mapping met, `EIO` if the disk did not find its
-/// pattern.
+/// `EINVAL` for flags that there are not, `ENOENT` if no memory was kept, what mapping and
+/// unmapping met, `EIO` if the disk did not find its pattern.
 pub(crate) fn execute(disk: &DiskRef<'_, Ram>, arg: usize) -> Result<c_int> {
     let order = Order::read(arg)?;
     if order.has(THREAD) {
         return by_a_thread(disk, order).map(|()| 0);
     }
-    let (rq, memory) = order.map(disk)?;
+    if order.has(ALONE) {
+        return by_a_queue_alone(disk, &order).map(|()| 0);
+    }
+    if order.has(TAKE) {
+        return disk.data().kept().take().map(|()| 0);
+    }
+    let (rq, memory) = order.map(|config| Passthrough::for_disk(disk.disk(), config))?;
     if order.has(CANCEL) {
         memory.cancel(rq)?;
-    } else if order.has(LATER) {
+    } else if order.has(LATER) || order.has(KEEP) {
         // What comes of it is its own, though nobody is here to see it any more.
         let held = (rq.execute()?, memory);
+        let wait_ms = if order.has(KEEP) { KEPT_MS } else { LATER_MS };
         let later = Arc::pin_init(
             pin_init!(Later {
                 work <- new_work!("mq_ram::Later"),
+                wait_ms,
                 held <- new_mutex!(Some(held)),
             }),
             GFP_KERNEL,
         )?;
+        if order.has(KEEP) {
+            disk.data().kept().put(later.clone());
+        }
         disk.data().work().enqueue(later);
     } else {
         rq.execute_mapped(memory)?;
@@ -169,13 +192,32 @@ pub(crate) fn execute(disk: &DiskRef<'_, Ram>, arg: usize) -> Result<c_int> {
     Ok(0)
 }
 
+/// Has a request queue without a disk, made for this, do what is asked for.
+fn by_a_queue_alone(disk: &DiskRef<'_, Ram>, order: &Order) -> Result {
+    let name = Name::new(disk.disk().name().to_str()?)?;
+    let queue = REGISTRY.lock().queue_beside(name)?;
+    let (rq, memory) = order.map(|config| Passthrough::new(&queue, config))?;
+    rq.execute_mapped(memory).map(drop)
+}
+
 /// Memory of a program that may be gone when it is unmapped.
 #[pin_data]
 struct Later {
     #[pin]
     work: Work<Self>,
+    /// When, in milliseconds, unless somebody takes it before.
+    wait_ms: u32,
     #[pin]
     held: Mutex<Option<(Ended<Ram>, UserMapping)>>,
+}
+
+impl Later {
+    /// Unmaps the memory, which nobody else does then, in the process that calls this.
+    fn unmap(&self) -> Option<(Ended<Ram>, Result)> {
+        let (ended, memory) = self.held.lock().take()?;
+        let result = memory.unmap(&ended);
+        Some((ended, result))
+    }
 }
 
 impl_has_work! {
@@ -186,15 +228,45 @@ impl WorkItem for Later {
     type Pointer = Arc<Self>;
 
     fn run(this: Arc<Self>) {
-        fsleep(Delta::from_millis(LATER_MS));
-        let Some((ended, memory)) = this.held.lock().take() else {
-            return;
-        };
-        match memory.unmap(&ended) {
-            Ok(()) => ended.data().counters().unmapped_later.add(),
-            Err(EINTR) => ended.data().counters().not_written.add(),
-            Err(_) => {}
+        for _ in 0..this.wait_ms.div_ceil(STEP_MS) {
+            if this.held.lock().is_none() {
+                return;
+            }
+            fsleep(Delta::from_millis(i64::from(STEP_MS)));
         }
+        match this.unmap() {
+            Some((ended, Ok(()))) => ended.data().counters().unmapped_later.add(),
+            Some((ended, Err(EINTR))) => ended.data().counters().not_written.add(),
+            _ => {}
+        }
+    }
+}
+
+/// How often [`Later`] looks, in milliseconds.
+const STEP_MS: u32 = 50;
+
+/// Memory of a program that somebody is to take up: the last that was kept.
+#[pin_data]
+pub(crate) struct Kept {
+    #[pin]
+    last: Mutex<Option<Arc<Later>>>,
+}
+
+impl Kept {
+    /// None yet.
+    pub(crate) fn new() -> impl PinInit<Self> {
+        pin_init!(Self { last <- new_mutex!(None) })
+    }
+
+    fn put(&self, memory: Arc<Later>) {
+        *self.last.lock() = Some(memory);
+    }
+
+    /// Unmaps it, in the process that calls this.
+    fn take(&self) -> Result {
+        let kept = self.last.lock().take().ok_or(ENOENT)?;
+        let (_, result) = kept.unmap().ok_or(ENOENT)?;
+        result
     }
 }
 

@@ -40,6 +40,9 @@ const LATE_MS: u32 = 1_000;
 /// How long a disk is held frozen, in milliseconds.
 const HOLD_MS: i64 = 1_000;
 
+/// How long a disk is held quiesced, in milliseconds.
+const QUIESCED_MS: i64 = 300;
+
 /// Who is told of the end of a command.
 struct Told {
     ended: AtomicBool,
@@ -109,6 +112,25 @@ pub(crate) fn hold(disk: &GenDisk<Ram>) -> Result {
     let answer = Passthrough::new(disk.queue(), config).map(drop);
     fsleep(Delta::from_millis(HOLD_MS));
     answer
+}
+
+/// Holds a disk quiesced for a while, and looks whether a request reaches the driver. May sleep.
+///
+/// # Errors
+///
+/// `EIO` if one did.
+pub(crate) fn quiesce(disk: &GenDisk<Ram>) -> Result {
+    let counters = disk.data().counters();
+    let reached = || (counters.queue_rq.get(), counters.queue_rqs.get());
+    let _quiesced = disk.queue().quiesce();
+    // Who comes and goes meanwhile lets nothing on.
+    drop(disk.queue().quiesce());
+    let before = reached();
+    fsleep(Delta::from_millis(QUIESCED_MS));
+    match reached() == before {
+        true => Ok(()),
+        false => Err(EIO),
+    }
 }
 
 fn told(disk: &mq::Disk<Ram>, config: PassthroughConfig) -> Result {

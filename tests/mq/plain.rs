@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! The least that a driver on `mq/` has to have: a disk whose requests end as soon as they
-//! come, or wherever blk-mq has them end. No device, no slots, and nothing else either.
+//! come, or wherever blk-mq has them end. There is no device, and nothing else either.
 //!
-//! It is where to start reading, and what the cost of `mq/` is measured with.
+//! It is where to start reading, and what the cost of `mq/` is measured with. For slots it pretends
+//! that a device gives each identifier back at once.
 
 #![forbid(unsafe_code)]
 
 use crate::{
     config::{
-        CompletionMode,
         DiskConfig,
+        LeastMode,
         Name, //
     },
     medium::Medium,
@@ -50,28 +51,15 @@ pub(crate) struct Plain;
 
 /// A disk of it.
 pub(crate) struct PlainDisk {
-    /// Whether blk-mq chooses where requests end.
-    elsewhere: bool,
+    /// What becomes of its requests.
+    mode: LeastMode,
     /// Without, nothing is copied.
     medium: Option<Medium>,
 }
 
 impl PlainDisk {
     /// Adds a disk with a tag set of its own. May sleep.
-    ///
-    /// # Errors
-    ///
-    /// `EINVAL` for a completion that takes a device.
-    pub(crate) fn add(
-        name: &Name,
-        completion: CompletionMode,
-        config: &DiskConfig,
-    ) -> Result<GenDisk<Plain>> {
-        let elsewhere = match completion {
-            CompletionMode::Inline => false,
-            CompletionMode::SoftIrq => true,
-            _ => return Err(EINVAL),
-        };
+    pub(crate) fn add(name: &Name, mode: LeastMode, config: &DiskConfig) -> Result<GenDisk<Plain>> {
         let set = TagSet::new(
             TagSetConfig {
                 flags: TagSetFlags::NO_SCHED_BY_DEFAULT,
@@ -84,7 +72,7 @@ impl PlainDisk {
             true => Some(Medium::new(config.size)?),
             false => None,
         };
-        let data = Arc::new(PlainDisk { elsewhere, medium }, GFP_KERNEL)?;
+        let data = Arc::new(PlainDisk { mode, medium }, GFP_KERNEL)?;
         let limits =
             QueueLimits::transfer(1 << 20, 128, None).block_size(BlockSize::new(config.block)?);
         GenDiskBuilder::new(limits, config.size).build(fmt!("{}", name.as_str()), set, data)
@@ -104,16 +92,38 @@ impl PlainDisk {
 
     /// Takes a request, and is done with it.
     #[inline]
-    fn take(&self, mut rq: IdleRequest<Plain>) {
+    fn take(&self, queue: &Queue<Plain>, mut rq: IdleRequest<Plain>) {
         let status = self.serve(&rq);
-        if !self.elsewhere {
+        if self.mode == LeastMode::Inline {
             return rq.start().end(status);
         }
         *rq.data_mut() = status;
-        // blk-mq calls `complete` where the request shall end.
-        match rq.start().into_completed(()) {
-            Ok(rq) => rq.complete(),
+        let rq = rq.start();
+        if self.mode == LeastMode::SoftIrq {
+            return match rq.into_completed(()) {
+                Ok(rq) => rq.complete(),
+                Err((rq, ())) => rq.end(BlkStatus::IoError),
+            };
+        }
+        match queue.slots().put(rq, ()) {
+            Ok(cid) => self.completed(queue, Echo(cid)),
+            // blk-mq's tags rule it out.
             Err((rq, ())) => rq.end(BlkStatus::IoError),
+        }
+    }
+
+    /// Takes the request that a completion names out of its slot, and ends it.
+    #[inline]
+    fn completed(&self, queue: &Queue<Plain>, entry: Echo) {
+        let Some(rq) = queue.slots().take(&entry) else {
+            return;
+        };
+        match self.mode {
+            LeastMode::SlotSoftIrq => rq.complete(),
+            _ => {
+                let status = *rq.data();
+                rq.end(status);
+            }
         }
     }
 }
@@ -127,29 +137,28 @@ impl Operations for Plain {
     /// How the request ends.
     type RequestData = BlkStatus;
     type Mapping = ();
-    /// There is no device that could complete anything,
-    type Completion<'a> = Nobody;
-    /// nor one to be stopped.
+    type Completion<'a> = Echo;
+    /// There is no device that could be stopped.
     type DmaStopped = Nobody;
 
     const REQUEST_DATA_BUDGET: usize = 1;
 
     #[inline]
     fn queue_rq(
-        _hctx: HwCtx<'_, Self>,
+        hctx: HwCtx<'_, Self>,
         disk: &PlainDisk,
         rq: IdleRequest<Self>,
         _last: bool,
     ) -> Result<(), Refused<Self>> {
-        disk.take(rq);
+        disk.take(hctx.queue(), rq);
         Ok(())
     }
 
     #[inline]
     fn queue_rqs(list: &mut RequestList<'_, Self>) {
         let disk = list.request_queue().data();
-        while let Some((rq, _)) = list.pop() {
-            disk.take(rq);
+        while let Some((rq, hctx)) = list.pop() {
+            disk.take(hctx.queue(), rq);
         }
     }
 
@@ -187,14 +196,18 @@ impl Operations for Plain {
 #[vtable]
 impl BlockDevice for Plain {}
 
-/// What nobody has.
-pub(crate) struct Nobody(Infallible);
+/// What a device would write that is done at once: the identifier that it was given.
+pub(crate) struct Echo(Cid);
 
-impl Completion for Nobody {
+impl Completion for Echo {
+    #[inline]
     fn cid(&self) -> Cid {
-        match self.0 {}
+        self.0
     }
 }
+
+/// What nobody has.
+pub(crate) struct Nobody(Infallible);
 
 impl StopProof<Plain> for Nobody {
     fn covers(&self, _queue: &()) -> bool {

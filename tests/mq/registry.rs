@@ -6,9 +6,9 @@
 
 use crate::{
     config::{
-        CompletionMode,
         DeviceConfig,
         DiskConfig,
+        LeastMode,
         Name,
         Value, //
     },
@@ -21,6 +21,7 @@ use crate::{
     mq::{
         BlkStatus,
         GenDisk,
+        OwnedRequestQueue,
         UniqueIdType, //
     },
     node::Node,
@@ -85,7 +86,7 @@ impl Registry {
     /// ```text
     /// device NAME [name=value...]             makes a device
     /// disk NAME DEVICE [name=value...]        adds a disk to it
-    /// plain NAME COMPLETION [name=value...]   adds a disk of the least driver
+    /// plain NAME MODE [name=value...]         adds a disk of the least driver
     /// remove NAME                             removes a disk, or a device that has none
     /// kill NAME                               the disk dies: all of its requests fail from now on
     /// die NAME                                the device is gone, and so are all of its disks
@@ -93,6 +94,8 @@ impl Registry {
     /// ping NAME [HOW]                         a command of the driver's own to a disk
     /// freeze NAME                             the disks of a device are frozen and thawed
     /// hold NAME                               a disk is frozen for a second
+    /// quiesce NAME                            a disk's requests wait for a while
+    /// choke NAME                              the driver stops whatever a request comes by
     /// stop NAME, start NAME                   nothing is dispatched any more, or again
     /// run NAME                                what waits is dispatched, unless stopped
     /// kick NAME                               what was given back is dispatched at once
@@ -115,8 +118,8 @@ impl Registry {
                 self.add_disk(name, device, DiskConfig::parse(words)?)
             }
             "plain" => {
-                let completion = CompletionMode::parse(word()?)?;
-                self.add_plain(name, completion, DiskConfig::parse(words)?)
+                let mode = LeastMode::parse(word()?)?;
+                self.add_plain(name, mode, DiskConfig::parse(words)?)
             }
             "remove" => self.remove(name),
             "kill" => {
@@ -147,12 +150,19 @@ impl Registry {
                 }
             }
             "hold" => ping::hold(&self.disk(name)?.disk),
+            "quiesce" => ping::quiesce(&self.disk(name)?.disk),
             "stop" => {
                 self.disk(name)?.disk.queue().stop_hw_queues();
                 Ok(())
             }
+            "choke" => {
+                self.disk(name)?.disk.data().choke(true);
+                Ok(())
+            }
             "start" => {
-                self.disk(name)?.disk.queue().start_stopped_hw_queues(true);
+                let disk = &self.disk(name)?.disk;
+                disk.data().choke(false);
+                disk.queue().start_stopped_hw_queues(true);
                 Ok(())
             }
             "run" => {
@@ -234,9 +244,9 @@ impl Registry {
         Ok(())
     }
 
-    fn add_plain(&mut self, name: Name, completion: CompletionMode, config: DiskConfig) -> Result {
+    fn add_plain(&mut self, name: Name, mode: LeastMode, config: DiskConfig) -> Result {
         self.plain.reserve(1, GFP_KERNEL)?;
-        let disk = PlainDisk::add(&name, completion, &config)?;
+        let disk = PlainDisk::add(&name, mode, &config)?;
         self.plain.push((name, disk), GFP_KERNEL)?;
         Ok(())
     }
@@ -288,6 +298,12 @@ impl Registry {
         Ok(&self.disk(name)?.disk)
     }
 
+    /// A request queue beside that of a disk, with the same parameters, and no disk.
+    pub(crate) fn queue_beside(&self, disk: Name) -> Result<OwnedRequestQueue<Ram>> {
+        let added = self.disk(disk)?;
+        RamDisk::add_queue(self.device(added.device)?, added.config)
+    }
+
     fn disk(&self, name: Name) -> Result<&Added> {
         let mut disks = self.disks.iter();
         disks.find(|disk| disk.name == name).ok_or(ENOENT)
@@ -307,10 +323,11 @@ impl Registry {
         for disk in &self.disks {
             write!(
                 out,
-                "disk {} device={} openers={} nr_zones={} inflight={}",
+                "disk {} device={} openers={} ro={} nr_zones={} inflight={}",
                 disk.name.as_str(),
                 disk.device.as_str(),
                 disk.disk.openers(),
+                u8::from(disk.disk.is_read_only()),
                 disk.disk.nr_zones(),
                 u8::from(disk.disk.queue().is_inflight())
             )?;
