@@ -8,14 +8,14 @@ ended or given back, once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from rnvme_vm import Job, Vm
+from rnvme_vm import Job, Vm, number
 
 NODE = "/dev/mq_ram"
 MIB = 1 << 20
@@ -48,9 +48,19 @@ class Ram:
 
     vm: Vm
 
+    @staticmethod
+    def line(*words: object, **parameters: Any) -> str:
+        """The text of a command."""
+        return " ".join([*(str(word) for word in words), *(f"{k}={_text(v)}" for k, v in parameters.items())])
+
+    def commands(self, lines: Iterable[str]) -> None:
+        """Gives the module several commands, at once: a program in the guest takes its time to start."""
+        script = "\n".join(f"echo '{line}' >{NODE}" for line in lines)
+        self.vm.run(f"set -e\n{script}", timeout=120)
+
     def command(self, *words: object, check: bool = True, **parameters: Any) -> bool:
         """Gives the module a command; whether it took it."""
-        text = " ".join([*(str(word) for word in words), *(f"{k}={_text(v)}" for k, v in parameters.items())])
+        text = self.line(*words, **parameters)
         return self.vm.run(f"echo '{text}' >{NODE}", timeout=120, check=check).rc == 0
 
     def device(self, name: str, **parameters: Any) -> None:
@@ -82,10 +92,9 @@ class Ram:
 
     def clear(self) -> None:
         """Removes all disks, then all devices, and checks what they counted."""
-        for kind in ("disk", "device"):
-            for line in self.report():
-                if line.kind == kind:
-                    self.command("remove", line.name)
+        there = self.report()
+        lines = (line for kind in ("disk", "device") for line in there if line.kind == kind)
+        self.commands(f"remove {line.name}" for line in lines)
         for line in self.report():
             _check(line)
 
@@ -120,14 +129,16 @@ def loaded(vm: Vm) -> Iterator[Ram]:
     vm.run("rmmod mq_ram", timeout=60)
 
 
-def fio(vm: Vm, node: str, size: int = 4 * MIB, **options: Any) -> Job:
-    """Starts verified writes in the guest."""
-    words: dict[str, Any] = {
-        "name": node.rsplit("/", 1)[-1],
-        "filename": node,
+def number_for(vm: Vm, name: str) -> int:
+    """That of tests/numbers.toml; a quarter of it on the debug kernel, which is slow."""
+    return number(name) if vm.machine.kernel == "stock" else max(1, number(name) // 4)
+
+
+def fio_words(**options: Any) -> dict[str, Any]:
+    """What fio is told about verified writes, wherever they go."""
+    return {
         "rw": "randwrite",
         "bs": "4k",
-        "size": size,
         "ioengine": "io_uring",
         "iodepth": 32,
         "direct": 1,
@@ -136,6 +147,14 @@ def fio(vm: Vm, node: str, size: int = 4 * MIB, **options: Any) -> Job:
         "do_verify": 1,
         # fio would write it next to the disk's node.
         "verify_state_save": 0,
+        **options,
     }
-    words |= options
-    return vm.spawn(" ".join(["fio", *(f"--{key}={value}" for key, value in words.items())]), timeout=300)
+
+
+def fio(vm: Vm, node: str, size: int = 4 * MIB, **options: Any) -> Job:
+    """Starts verified writes in the guest."""
+    where = {"name": node.rsplit("/", 1)[-1], "filename": node, "size": size}
+    words = where | fio_words(**options)
+    # One that runs until somebody ends it may do so for as long as it was told.
+    limit = max(300, words.get("runtime", 0))
+    return vm.spawn(" ".join(["fio", *(f"--{key}={value}" for key, value in words.items())]), timeout=limit)

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import mq_ram
 import pytest
-from rnvme_vm import Job, Vm
+from mq_ram import MIB
+from rnvme_vm import Job, Vm, number
 
 pytestmark = mq_ram.machine()
 
@@ -22,6 +23,8 @@ def test_ways(vm: Vm, completion: str) -> None:
         for count, way in enumerate(WAYS, 1):
             ram.command("ping", "ram", way)
             assert ram.counters("dev")["pings"] == count, way
+        # By name, and, as blk-mq demands it, for a queue that is named.
+        assert ram.counters("dev")["reserved_pings"] == 2
         assert not ram.command("ping", "ram", "by-mail", check=False)
 
 
@@ -122,6 +125,27 @@ def test_memory_outlives_its_program(vm: Vm) -> None:
         vm.wait_until(is_unmapped, 10, "both to be unmapped")
 
 
+@pytest.mark.allow_log(r"pages of a user that a request carried are lost$")
+def test_memory_of_another_process(vm: Vm) -> None:
+    """Whoever wants to unmap it has other memory at the same addresses, and gets nothing written there.
+
+    What he was refused is lost, as the log says.
+    """
+    with mq_ram.loaded(vm) as ram:
+        ram.device("dev", queues=2)
+        _order(vm, ram.disk("ram", "dev"), "keep")
+        counts = ram.counters("dev")
+        # Nobody else has unmapped anything.
+        assert counts["unmapped_later"] == counts["not_written"] == 0
+
+
+def test_a_queue_without_a_disk(vm: Vm) -> None:
+    """It has commands, with data, and no metadata."""
+    with mq_ram.loaded(vm) as ram:
+        ram.device("dev", queues=2)
+        _order(vm, ram.disk("ram", "dev", metadata=64, block=4096), "alone", 64)
+
+
 def test_compat_ioctl(vm: Vm) -> None:
     """What a 32-bit program asks."""
     with mq_ram.loaded(vm) as ram:
@@ -136,12 +160,23 @@ def test_freeze_under_load(vm: Vm) -> None:
     """Frozen disks have no request under way; thawed they go on, and nothing is lost."""
     with mq_ram.loaded(vm) as ram:
         ram.device("dev", completion="interrupt", queues=2)
-        jobs = [mq_ram.fio(vm, ram.disk(name, "dev")) for name in ("one", "two")]
-        for _ in range(20):
+        size = number("mq_mib") * MIB // (4 if vm.machine.kernel == "debug" else 1)
+        jobs = [mq_ram.fio(vm, ram.disk(name, "dev"), size) for name in ("one", "two")]
+        for _ in range(mq_ram.number_for(vm, "mq_freezes")):
             ram.command("freeze", "dev")
             ram.command("ping", "one")
         for job in jobs:
             job.wait()
+
+
+def test_quiesce_under_load(vm: Vm) -> None:
+    """Nothing reaches the driver of a disk that is quiesced; afterwards all goes on."""
+    with mq_ram.loaded(vm) as ram:
+        ram.device("dev", queues=2)
+        job = mq_ram.fio(vm, ram.disk("ram", "dev"), MIB // 2)
+        for _ in range(3):
+            ram.command("quiesce", "ram")
+        job.wait()
 
 
 def _read(vm: Vm) -> Job:
@@ -159,6 +194,23 @@ def test_stopped_queues(vm: Vm) -> None:
         ram.command("run", "ram")
         vm.run("sleep 0.3")
         assert ram.counters("dev")["started"] == 0
+        ram.command("start", "ram")
+        job.wait()
+        assert ram.counters("dev")["started"] == 2
+
+
+def test_a_context_that_the_driver_stops(vm: Vm) -> None:
+    """From within queue_rq, for want of something: it is not called again until it is started."""
+    with mq_ram.loaded(vm) as ram:
+        ram.device("dev")
+        ram.disk("ram", "dev", no_part=True)
+        ram.command("choke", "ram")
+        job = _read(vm)
+        vm.wait_until(lambda: ram.counters("dev")["refused"] == 1, 10, "a request that is refused")
+        ram.command("run", "ram")
+        vm.run("sleep 0.3")
+        counts = ram.counters("dev")
+        assert counts["refused"] == 1 and counts["started"] == 0
         ram.command("start", "ram")
         job.wait()
         assert ram.counters("dev")["started"] == 2

@@ -33,6 +33,17 @@ def test_opens_and_closes_are_told(vm: Vm, ram: Ram) -> None:
     before = ram.counters("dev")["open"]
     vm.run(f"for i in 1 2 3; do : <{node}; done")
     assert ram.counters("dev")["open"] == before + 3
+    how = ("open", "open_to_read", "open_exclusive", "open_nonblocking")
+
+    def counts() -> list[int]:
+        line = ram.counters("dev")
+        return [line[name] for name in how]
+
+    for flags, add in (("O_RDONLY", [1, 1, 0, 0]), ("O_RDWR|os.O_EXCL", [1, 0, 1, 0]),
+                       ("O_WRONLY|os.O_NONBLOCK", [1, 0, 0, 1])):  # fmt: skip
+        was = counts()
+        vm.run(f"python3 -c 'import os; os.open(\"{node}\", os.{flags})'")
+        assert counts() == [count + more for count, more in zip(was, add, strict=True)], flags
     ram.command("remove", "ram")
     assert ram.counters("dev")["free_disk"] == 1
 
@@ -50,8 +61,10 @@ def test_read_only(vm: Vm, ram: Ram) -> None:
     node = ram.disk("ram", "dev", read_only=True)
     write = f"dd if=/dev/zero of={node} bs=4k count=1 oflag=direct"
     assert vm.run(write, check=False).rc != 0
+    assert ram.disk_line("ram")["ro"] == 1
     ram.command("unlock", "ram")
     vm.run(write)
+    assert ram.disk_line("ram")["ro"] == 0
     ram.command("lock", "ram")
     assert vm.run(write, check=False).rc != 0
     ram.command("unlock", "ram")

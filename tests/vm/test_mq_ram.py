@@ -56,7 +56,12 @@ def _verified(vm: Vm, device: dict[str, Any], disk: dict[str, Any], **work: Any)
 @pytest.mark.parametrize("name", MATRIX)
 def test_matrix(vm: Vm, name: str) -> None:
     device, disk = MATRIX[name]
-    counts = _verified(vm, device, disk)
+    with mq_ram.loaded(vm) as ram:
+        ram.device("dev", **device)
+        ram.disk("ram", "dev", **disk)
+        none_in_use = "[none]" in vm.run("cat /sys/block/ram/queue/scheduler").out
+        assert none_in_use != device.get("scheduler", False)
+        counts = _count(ram, vm)
     assert counts["refused"] > 0 or not device.get("refuse")
     assert counts["requeued"] > 0 or not device.get("requeue")
     assert counts["get_budget"] >= counts["started"]
@@ -71,11 +76,11 @@ def test_completion(vm: Vm, completion: str, queues: int) -> None:
     assert (counts["interrupts"] > 0) == (completion in ("direct", "interrupt"))
 
 
-@pytest.mark.parametrize("completion", ["inline", "softirq"])
-def test_the_least_driver(vm: Vm, completion: str) -> None:
+@pytest.mark.parametrize("mode", ["inline", "softirq", "slot-inline", "slot-softirq"])
+def test_the_least_driver(vm: Vm, mode: str) -> None:
     """That of tests/mq/plain.rs, which has no device."""
     with mq_ram.loaded(vm) as ram:
-        ram.command("plain", "ram", completion)
+        ram.command("plain", "ram", mode)
         mq_ram.fio(vm, "/dev/ram", number("mq_mib") * MIB).wait()
         assert not ram.command("plain", "other", "interrupt", check=False)
 
@@ -177,18 +182,24 @@ def test_hardware_contexts(vm: Vm) -> None:
 
 
 def test_an_open_disk_pins_the_module(vm: Vm) -> None:
-    """S4: the module cannot be unloaded while a disk is open, even one that was removed."""
+    """S4: the module cannot be unloaded while a disk is open, even one that was removed.
+
+    Of which nothing can be read any more.
+    """
     with mq_ram.loaded(vm) as ram:
         ram.device("dev")
         node = ram.disk("ram", "dev")
-        holder = vm.spawn(f"exec 3<{node}; touch /tmp/open; sleep 100")
+        holder = vm.spawn(
+            f"exec 3<{node}; touch /tmp/open; while test -e /tmp/open; do sleep 0.1; done;"
+            " dd of=/dev/null bs=4k count=1 <&3",
+            timeout=100,
+        )
         vm.wait_until(lambda: vm.run("test -e /tmp/open", check=False).rc == 0, 10)
         refused = vm.run("rmmod mq_ram", check=False)
         ram.command("remove", "ram")
         removed = vm.run("rmmod mq_ram", check=False)
-        holder.kill()
-        holder.wait(check=False)
         vm.run("rm /tmp/open")
+        assert "0+0 records in" in holder.wait().err
     for result in (refused, removed):
         assert result.rc != 0 and "in use" in result.err
 

@@ -22,11 +22,6 @@ def _running(*jobs: Job) -> bool:
     return any(job.poll() is None for job in jobs)
 
 
-def _number(vm: Vm, name: str) -> int:
-    """That of tests/numbers.toml; a quarter of it on the debug kernel, which is slow."""
-    return number(name) if vm.machine.kernel == "stock" else max(1, number(name) // 4)
-
-
 @pytest.mark.kernels("stock", "debug")
 def test_timeouts_race_completions(vm: Vm) -> None:
     """A device that loses every command completes each at the moment of its time-out.
@@ -36,7 +31,7 @@ def test_timeouts_race_completions(vm: Vm) -> None:
     and then it takes back what the device has, while the other reads completions. blk-mq looks for
     time-outs once a second, which bounds how fast they come.
     """
-    wanted = _number(vm, "mq_timeouts")
+    wanted = mq_ram.number_for(vm, "mq_timeouts")
     with mq_ram.loaded(vm) as ram:
         device = {"queues": 2, "poll_queues": 1, "depth": 1000, "timeout_ms": 20, "delay_ns": 1_000_000}
         ram.device("dev", **device, lose=1, rescue="race", stop=700)
@@ -109,7 +104,7 @@ def test_lost_commands_fail(vm: Vm) -> None:
 def test_number_of_queues_changes_under_load(vm: Vm) -> None:
     """update_nr_hw_queues with three maps, also with an unchanged count; and schedulers, and fsync."""
     vm.run("modprobe -a bfq kyber-iosched")
-    rounds = _number(vm, "mq_queue_changes")
+    rounds = mq_ram.number_for(vm, "mq_queue_changes")
     with mq_ram.loaded(vm) as ram:
         ram.device("dev", queues=4, max_queues=6, read_queues=1, poll_queues=1)
         nodes = [ram.disk("ram0", "dev"), ram.disk("ram1", "dev", cache=True)]
@@ -129,7 +124,9 @@ def test_number_of_queues_changes_under_load(vm: Vm) -> None:
         writer = jobs.pop()
         writer.kill("INT")
         writer.wait(check=False)
-        verified = mq_ram.fio(vm, nodes[1], MIB, fsync=8)
+        # Slow there, the more so since nothing else happens meanwhile than changes.
+        size = MIB // (4 if vm.machine.kernel == "debug" else 1)
+        verified = mq_ram.fio(vm, nodes[1], size, fsync=8)
         while _running(verified):
             ram.command("queues", "dev", 2)
             ram.command("queues", "dev", 6)
@@ -171,7 +168,7 @@ done
 @pytest.mark.allow_log(r"I/O error, dev new\d, ", r"Buffer I/O error on dev new\d")
 def test_disks_come_and_go_under_load(vm: Vm) -> None:
     """Disks are added to a tag set and removed, being read, while another disk of it works."""
-    rounds = _number(vm, "mq_disks_come_and_go")
+    rounds = mq_ram.number_for(vm, "mq_disks_come_and_go")
     with mq_ram.loaded(vm) as ram:
         ram.device("dev", queues=2, depth=16)
         node = ram.disk("ram", "dev")
@@ -212,8 +209,10 @@ def _dies(vm: Vm, ram: Ram, *command: str) -> None:
     result = job.wait(timeout=60, check=False)
     assert result.rc != 0, str(result)
     print(f"{' '.join(command)}: fio ended after {time.monotonic() - started:.1f} s")
-    # There is nothing left to read.
+    # There is nothing left to read, and writing fails at once.
     assert vm.run("blockdev --getsize64 /dev/ram").out.strip() == "0"
+    write = vm.run("dd if=/dev/zero of=/dev/ram bs=4k count=1 oflag=direct", timeout=10, check=False)
+    assert "No space left" in write.err, str(write)
 
 
 @pytest.mark.kernels("stock", "debug")

@@ -87,10 +87,22 @@ def test_events(vm: Vm, ram: Ram) -> None:
     ram.disk("ram", "dev", removable=True)
     assert _shown(vm, "events") == "media_change"
     vm.run("echo 50 >/sys/block/ram/events_poll_msecs")
-    result = vm.run("python3 - ram", stdin=_EVENTS)
-    assert result.out.strip() == "told", str(result)
+    _told(vm, "DISK_MEDIA_CHANGE=1", "change ram")
     before = ram.counters("dev")["check_events"]
     vm.wait_until(lambda: ram.counters("dev")["check_events"] > before, 10, "more questions")
+
+
+def _told(vm: Vm, word: str, command: str) -> None:
+    """Whoever listens is told of what the command does."""
+    result = vm.run(f"python3 - ram {word} {command}", stdin=_EVENTS)
+    assert result.out.strip() == "told", str(result)
+
+
+def test_another_capacity_is_told(vm: Vm, ram: Ram) -> None:
+    ram.disk("ram", "dev")
+    for mib in (15, 16):
+        _told(vm, "RESIZE=1", f"resize ram {mib}M")
+        assert _shown(vm, "size") == str(mib * MIB // 512)
 
 
 @pytest.mark.allow_log(r"(open|active) zones exceeded error, dev ram, ")

@@ -2,9 +2,10 @@
 """Has a disk of mq_ram fill this program's memory with a pattern, or look at it: ``mq_order.py NODE WHAT``.
 
 WHAT is ``data``, ``metadata SIZE`` (that of a block of 4 KiB), ``none`` (a disk without metadata),
-``leave``, which ends before its memory is given back, ``compat``, which calls as a 32-bit program,
-``wrong`` (what must not work, of a disk with one tag, large segments and metadata), or ``reserved`` (a tag
-that there is not, of a disk that is frozen).
+``leave``, which ends before its memory is given back, ``keep``, whose memory others want to unmap,
+``alone SIZE`` (a request queue that has no disk, beside that of a disk with metadata), ``compat``, which
+calls as a 32-bit program, ``wrong`` (what must not work, of a disk with one tag, large segments and
+metadata), or ``reserved`` (a tag that there is not, of a disk that is frozen).
 """
 
 import ctypes
@@ -17,11 +18,14 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ECHO = 0x7271
 ORDER = 1 << 30 | 32 << 16 | ord("r") << 8 | 0x73
-WRITE, IOVEC, CANCEL, LATER, ANYWAY, STALE, THREAD, RESERVED = (1 << bit for bit in range(8))
+WRITE, IOVEC, CANCEL, LATER, ANYWAY, STALE, THREAD, RESERVED, ALONE, KEEP, TAKE = (
+    1 << bit for bit in range(11)
+)
 
 # Of the memory: where nothing is written, and what stands there.
 MARGIN, UNTOUCHED = 64, 0x5A
@@ -213,6 +217,53 @@ def leave() -> None:
     os._exit(0)
 
 
+def _in_another_process(memory: Memory) -> None:
+    """A child, which has other memory at the same addresses: here, the same pages."""
+    before = memory.bytes
+    child = os.fork()
+    if child == 0:
+        expect(order(0, 0, TAKE), errno.EINVAL, "unmapped by another process")
+        expect(memory.bytes, before, "written by another process")
+        os._exit(0)
+    expect(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), 0, "the other process")
+    expect(memory.bytes, before, "written for another process")
+
+
+def keep() -> None:
+    """Memory of one process, which another one wants to unmap; and who may."""
+    expect(order(0, 0, TAKE), errno.ENOENT, "nothing is kept")
+    for shift in (0, 1):
+        memory = Memory(4096, shift)
+        expect(exchange(memory, KEEP), 0, "kept")
+        expect(order(0, 0, TAKE), 0, "unmapped by who mapped it")
+        expect(memory.bytes, pattern(4096), "what came of it")
+        memory.fill(bytes(4096))
+        expect(exchange(memory, KEEP), 0, "kept")
+        with ThreadPoolExecutor(1) as other:
+            expect(other.submit(order, 0, 0, TAKE).result(20), 0, "unmapped by another thread")
+        expect(memory.bytes, pattern(4096), "what came of it")
+        expect(order(0, 0, TAKE), errno.ENOENT, "unmapped before")
+    for shift in (0, 1):
+        memory = Memory(4096, shift)
+        expect(exchange(memory, KEEP), 0, "kept")
+        _in_another_process(memory)
+
+
+def ask_alone(per_block: int) -> None:
+    """Metadata belong to a disk."""
+    what = "of a queue without a disk"
+    data, metadata = Memory(4096), Memory(per_block)
+    expect(exchange(data, ALONE), 0, f"a command {what}")
+    expect(data.bytes, pattern(4096), f"what came {what}")
+    expect(exchange(data, ALONE | WRITE), 0, f"a command with data {what}")
+    for flags in (ALONE, ALONE | WRITE):
+        expect(exchange(data, flags, metadata), errno.EINVAL, f"metadata {what}")
+    expect(exchange(data, ALONE | RESERVED), errno.EINVAL, f"a reserved tag {what}")
+    expect(metadata.bytes, bytes([UNTOUCHED]) * per_block, f"metadata {what}")
+    # And beside it:
+    both_ways(data, metadata)
+
+
 def ask_as_32_bits() -> None:
     """By the system call of 32-bit programs, which a 64-bit program may use as well."""
     low = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x40
@@ -237,6 +288,10 @@ match sys.argv[2:]:
         expect(exchange(Memory(4096), 0, Memory(8)), errno.EINVAL, "metadata that the disk has not")
     case ["leave"]:
         leave()
+    case ["keep"]:
+        keep()
+    case ["alone", size]:
+        ask_alone(int(size))
     case ["wrong", size]:
         ask_wrong(int(size))
     case ["reserved"]:
