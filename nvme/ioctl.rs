@@ -10,10 +10,10 @@ use super::{
     command_data::CommandData,
     controller::Controller,
     io::IoQueues,
-    namespace::Namespace,
     spec::{
         command::Command,
         completion::Completion,
+        data_len,
         identify::Cns,
         ids::Nsid,
         opcode::{
@@ -245,22 +245,15 @@ fn timeout_ms(user: &UserCommand, default_s: u32) -> u32 {
     user.timeout_ms.max(default_s.saturating_mul(1000))
 }
 
-/// What every Identify returns, in bytes.
-const IDENTIFY_LEN: u32 = 4096;
-
-/// How many bytes an I/O command transfers, as far as the driver knows commands.
+/// Makes sure that a user's buffer has room for the `bytes` bytes that the device transfers.
 ///
-/// The data pointer is made for as many bytes as the user's buffer has. A device that is
-/// told to transfer more would go on where the driver has not sent it.
-fn transferred(ns: &Namespace, command: &Command) -> u64 {
-    match IoOpcode(command.opcode) {
-        IoOpcode::READ | IoOpcode::WRITE | IoOpcode::COMPARE => {
-            // NLB is 0's based, bits 15:0.
-            let blocks = u64::from(command.cdw12 & 0xffff).wrapping_add(1);
-            ns.lba_size().bytes_of(blocks).unwrap_or(u64::MAX)
-        }
-        _ => 0,
+/// The data pointer is made for as many bytes as the buffer has. A device that is told to transfer
+/// more would go on where the driver has not sent it.
+fn check_len(user: &UserCommand, bytes: u64) -> Result {
+    if u64::from(user.data_len) < bytes {
+        return Err(EINVAL);
     }
+    Ok(())
 }
 
 /// Which way the data of an opcode go: its low two bits say so (Base 2.0c, 3.3.3.1), of
@@ -295,9 +288,7 @@ fn command(user: &UserCommand) -> Result<Command> {
 fn admin_command(controller: &Arc<Controller>, via: Via, user: &UserCommand) -> Result<Completion> {
     let command = command(user)?;
     may_send_admin(via, &command)?;
-    if AdminOpcode(command.opcode) == AdminOpcode::IDENTIFY && user.data_len < IDENTIFY_LEN {
-        return Err(EINVAL);
-    }
+    check_len(user, data_len::of_admin(&command))?;
     let admin = controller.admin()?;
     let set = controller.look(|hw| hw.io_set()).flatten();
     let _frozen = match &set {
@@ -355,9 +346,7 @@ fn io_command(disk: &DiskRef<'_, IoQueues>, via: Via, user: &UserCommand) -> Res
             .timeout_ms(timeout_ms(user, params::io_timeout())),
     )?;
     // The size of a block does not change any more while there is this request.
-    if u64::from(user.data_len) < transferred(ns, &command) {
-        return Err(EINVAL);
-    }
+    check_len(user, data_len::of_io(&command, ns.lba_size()))?;
     request.data_mut().set(CommandData::for_command(command));
     let ended = if user.data_len == 0 {
         request.execute()?

@@ -19,6 +19,7 @@
 //! | [`event`] | asynchronous events | Base 5.2.1 |
 //! | [`command`], [`sqe`] | a command before and after it has memory and an identifier | Base 3.3.3.1 |
 //! | [`admin`], [`io`] | constructors of commands | Base 5, 7; NVM 3 |
+//! | [`data_len`] | how many bytes a command transfers | Base 5, 7; NVM 3 |
 //! | [`completion`], [`status`], [`status_code`] | completion queue entries, status | Base 3.3.3.2 |
 //! | [`identify`] and below | Identify data structures | Base 5.17; NVM 4.1.5 |
 //! | [`lba`] | sizes and counts of logical blocks | NVM 2.1, 4.1.5.1 |
@@ -65,6 +66,7 @@ pub(crate) mod cmb;
 pub(crate) mod command;
 pub(crate) mod completion;
 pub(crate) mod csts;
+pub(crate) mod data_len;
 pub(crate) mod event;
 pub(crate) mod feature;
 pub(crate) mod identify;

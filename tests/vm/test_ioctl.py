@@ -19,6 +19,7 @@ from ioctls import (
     DELETE_CQ,
     DELETE_SQ,
     DOORBELLS,
+    DSM,
     FLUSH,
     FORMAT,
     GET_FEATURES,
@@ -214,6 +215,10 @@ def test_bad_arguments(vm: Vm) -> None:
             (_io(READ, node="disk") | {"addr": 0xFFFF_8000_0000_0000}, ("EFAULT", "EINVAL")),
             (_io(READ, node="disk", metadata_len=8), EINVAL),
             (_io(READ, node="disk", length=64 * MIB, cdw12=0xFFFF), EINVAL),
+            # Less room than what the drive would transfer.
+            (_io(READ, node="disk", cdw12=1), EINVAL),
+            (_io(DSM, node="disk", cdw10=1, cdw11=4, length=16), EINVAL),
+            (_admin(GET_LOG, nsid=ALL, cdw10=0x7F0002, length=508, node="ctrl"), EINVAL),
             ({"node": "ctrl", "request": 0x4E7F}, ENOTTY),
             ({"node": "disk", "request": 0x4E7F}, ENOTTY),
             ({"node": "ctrl", "request": "ID"}, ENOTTY),

@@ -15,6 +15,7 @@ mod cid;
 mod command_data;
 mod completion;
 mod cursor;
+mod data_len;
 mod event_table;
 mod identify;
 mod io;
