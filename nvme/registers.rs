@@ -43,6 +43,10 @@ use crate::{
 use core::fmt;
 use kernel::prelude::*;
 
+/// The longest that a controller gets to become ready, in milliseconds: by CRTO it may ask for nine
+/// hours, in which nobody could unbind it.
+const MAX_READY_MS: u32 = 10 * 60 * 1000;
+
 /// Why a controller did not do what it was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ControllerError {
@@ -166,14 +170,20 @@ impl Registers {
         last
     }
 
-    /// How long the controller may take to become ready, in milliseconds.
+    /// How long CSTS.RDY may take to become 0 once CC.EN was cleared, in milliseconds: CAP.TO.
+    fn disabled_ms(&self) -> u32 {
+        fault::ready_ms(self.cap.timeout_ms())
+    }
+
+    /// How long CSTS.RDY may take to become 1 once CC.EN was set, in milliseconds: CAP.TO, or
+    /// CRTO.CRWMT if that is longer, within reason.
     fn ready_ms(&self) -> u32 {
-        let cap = fault::ready_ms(self.cap.timeout_ms());
+        let cap_ms = self.disabled_ms();
         if self.cap.ready_with_media() {
             let crto = Crto::from_bits(self.bar.read32(regs::CRTO));
-            cap.max(crto.with_media_ms())
+            cap_ms.max(crto.with_media_ms().min(MAX_READY_MS))
         } else {
-            cap
+            cap_ms
         }
     }
 
@@ -188,7 +198,7 @@ impl Registers {
         if !cc.is_gone() {
             self.set_cc(cc.disabled());
         }
-        let limit_ms = self.ready_ms();
+        let limit_ms = self.disabled_ms();
         poll_until(limit_ms, || {
             if fault::stuck_ready() {
                 return None;
@@ -212,7 +222,7 @@ impl Registers {
     }
 
     /// Sets the admin queue and CC.EN, and waits for CSTS.RDY to become 1. From here on
-    /// the controller is not stopped any more. May sleep, CAP.TO (or CRTO) at most.
+    /// the controller is not stopped any more. May sleep, CAP.TO (or CRTO.CRWMT) at most.
     pub(crate) fn enable(
         &self,
         _stopped: DmaStopped,

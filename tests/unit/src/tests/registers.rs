@@ -236,6 +236,19 @@ fn never_stops() {
     assert!((LIMIT_MS..LIMIT_MS + 3).contains(&took), "{took} ms");
 }
 
+/// CRTO is about becoming ready, not about the way back.
+#[test]
+fn never_stops_with_media() {
+    let controller = Controller::running();
+    controller.borrow_mut().cap |= CRMS;
+    controller.borrow_mut().crto = 100;
+    let registers = registers(&controller);
+    controller.borrow_mut().delay_ms = NEVER;
+    let (stopped, took) = timed(|| registers.disable());
+    assert!(stopped.is_err());
+    assert!((LIMIT_MS..LIMIT_MS + 3).contains(&took), "{took} ms");
+}
+
 /// If CC.EN does not help, bus mastering is taken away; if not even that, there is no proof.
 #[test]
 fn stops_by_bus_mastering() {
@@ -260,6 +273,8 @@ fn never_ready() {
         (CAP | CRMS, 0, LIMIT_MS),
         (CAP | CRMS, 14, LIMIT_MS),
         (CAP | CRMS, 100, 50_000),
+        // Not nine hours.
+        (CAP | CRMS, 0xffff, 600_000),
     ] {
         let controller = Controller::new();
         controller.borrow_mut().cap = cap;
