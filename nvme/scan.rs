@@ -49,6 +49,10 @@ use kernel::{
 /// know lists of them: it would be asked for each.
 const MAX_COUNTED_NAMESPACES: u32 = 1024;
 
+/// The largest number of lists of namespaces that are asked for, of 1024 each: as many namespaces as
+/// the kernel has numbers for disks. A controller could go on for weeks, with the device's lock held.
+const MAX_LISTS: u32 = 1024;
+
 /// After so many scans in a row during which a command was not answered, the end of a reset
 /// leads to no further one: it may have been the scan that led to the reset.
 const MAX_FAILURES: u32 = 3;
@@ -269,8 +273,8 @@ impl Controller {
     /// Goes through the lists of active namespaces. Returns false if the controller has none.
     fn scan_lists(self: &Arc<Self>, admin: &Admin, which: &Which) -> Result<bool> {
         let mut after = Nsid::NONE;
-        // There are fewer than 2^32 namespaces, and each round finds a higher one.
-        loop {
+        for _ in 0..MAX_LISTS {
+            self.may_scan()?;
             let list = match admin.query(admin::identify_active_ns_list(after)) {
                 Ok(list) => list,
                 Err(error @ AdminError::Status(_)) => {
@@ -293,6 +297,20 @@ impl Controller {
                 Some(last) => after = last,
                 None => return Ok(true),
             }
+        }
+        self.warn(format_args!(
+            "more than {MAX_LISTS} lists of namespaces: those after {after} are left out"
+        ));
+        Ok(true)
+    }
+
+    /// # Errors
+    ///
+    /// `ENODEV` if nobody wants to know any more which namespaces there are.
+    fn may_scan(&self) -> Result {
+        match self.state.get() {
+            State::Deleting | State::Dead => Err(ENODEV),
+            _ => Ok(()),
         }
     }
 
@@ -321,9 +339,7 @@ impl Controller {
 
     /// Looks at one namespace: a disk is made, changed, or removed.
     fn scan_namespace(self: &Arc<Self>, admin: &Admin, nsid: Nsid) -> Result {
-        if self.state.get() == State::Dead {
-            return Err(ENODEV);
-        }
+        self.may_scan()?;
         match self.update_namespace(admin, nsid) {
             Ok(()) => Ok(()),
             Err(AdminError::Kernel(error)) => {
