@@ -52,7 +52,6 @@ use crate::{
         BlkStatus,
         Cid,
         Completed,
-        Completion as _,
         DataDirection,
         Expired,
         HwCtx,
@@ -107,12 +106,12 @@ impl AsMut<CommandData> for AdminData {
 }
 
 impl NvmeOperations for AdminQueue {
-    fn stray(queue: &QueueRef<Self>, entry: &Entry<'_>) {
+    fn stray(queue: &QueueRef<Self>, cid: Cid, completion: Completion) {
         let events = queue.set().data();
-        if events.table.answer(entry.cid(), entry.completion()) {
+        if events.table.answer(cid, completion) {
             events.listener.wake();
         } else {
-            bogus(queue, entry);
+            bogus(queue, cid, completion);
         }
     }
 }

@@ -24,6 +24,7 @@ use super::{
     },
     spec::{
         command::Command,
+        completion::Completion,
         ids::{
             QueueId,
             QueueSize, //
@@ -47,7 +48,7 @@ use crate::{
         BlkStatus,
         Cid,
         Completed,
-        Completion,
+        Completion as _,
         CompletionBatch,
         Operations,
         Queue,
@@ -228,8 +229,8 @@ pub(crate) trait NvmeOperations:
 {
     /// Takes a completion that names no request. Hard interrupt context.
     #[cold]
-    fn stray(queue: &QueueRef<Self>, entry: &Entry<'_>) {
-        bogus(queue, entry);
+    fn stray(queue: &QueueRef<Self>, cid: Cid, completion: Completion) {
+        bogus(queue, cid, completion);
     }
 }
 
@@ -405,7 +406,8 @@ impl<T: NvmeOperations> Completer<T> {
                 }
                 rq.complete_batched(batch, !entry.status().is_success());
             }
-            None => T::stray(queue, entry),
+            // Its parts, as an entry that is lent would have to be in memory.
+            None => T::stray(queue, entry.cid(), entry.completion()),
         }
     }
 
@@ -433,11 +435,10 @@ impl<T: NvmeOperations> IrqHandler for Completer<T> {
 
 /// A completion names no request that the device has.
 #[cold]
-pub(crate) fn bogus<T: NvmeOperations>(queue: &Queue<T>, entry: &Entry<'_>) {
-    let cid = entry.cid();
+pub(crate) fn bogus<T: NvmeOperations>(queue: &Queue<T>, cid: Cid, completion: Completion) {
     queue
         .journal
-        .odd_completion(Oddity::Stray, queue.id, cid.bits(), entry.status());
+        .odd_completion(Oddity::Stray, queue.id, cid.bits(), completion.status);
     let before = queue.bogus.fetch_add(1, Ordering::Relaxed);
     if crate::os::log::may_print() {
         pr_warn!(
