@@ -51,7 +51,7 @@ class Debian(Vm):
         subprocess.run(["cp", "--sparse=always", image, self.root_disk.path], check=True)
         line = qemu.CommandLine()
         line.add("qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none")
-        line.add("-machine", "q35", "-accel", accel.qemu_option(), "-cpu", "max")
+        line.add("-machine", "q35", "-accel", accel.qemu_option(), "-cpu", accel.cpu_option())
         line.add("-smp", str(self.machine.cpus), "-m", f"{self.machine.memory_mib}M")
         line.add("-drive", f"if=none,id=root,format=raw,file={self.root_disk.path}")
         line.device("nvme", drive="root", serial=ROOT_SERIAL, bootindex=0)

@@ -91,11 +91,11 @@ def test_verified_io(vm: Vm, scheduler: str) -> None:
     with loaded(vm):
         vm.run(f"for q in /sys/block/rnvme0n*/queue; do echo {scheduler} >$q/scheduler; done")
         jobs = [
-            fio("uring", size="3m", bsrange="512-64k", iodepth=32),
-            fio("aio", size="3m", offset="4m", ioengine="libaio", bs="4k", iodepth=64, fsync=32),
+            fio("uring", size="1m", bsrange="512-64k", iodepth=32),
+            fio("aio", size="1m", offset="4m", ioengine="libaio", bs="4k", iodepth=64, fsync=32),
             fio("sync", size="3m", offset="8m", ioengine="psync", bs="1m", rw="write", numjobs=1),
-            fio("cached", size="3m", offset="12m", ioengine="psync", direct=0, fdatasync=16),
-            fio("large", target="/dev/rnvme0n2", size="3m", bsrange="4k-128k", iodepth=16),
+            fio("cached", size="1m", offset="12m", ioengine="psync", direct=0, fdatasync=16),
+            fio("large", target="/dev/rnvme0n2", size="1m", bsrange="4k-128k", iodepth=16),
         ]
         running = [vm.spawn(f"{job} --rw=randwrite --verify=crc32c --verify_fatal=1", 120) for job in jobs]
         for job in running:

@@ -125,7 +125,7 @@ def test_number_of_queues_changes_under_load(vm: Vm) -> None:
         writer.kill("INT")
         writer.wait(check=False)
         # Slow there, the more so since nothing else happens meanwhile than changes.
-        size = MIB // (4 if vm.machine.kernel == "debug" else 1)
+        size = MIB // (16 if vm.machine.kernel == "debug" else 1)
         verified = mq_ram.fio(vm, nodes[1], size, fsync=8)
         while _running(verified):
             ram.command("queues", "dev", 2)

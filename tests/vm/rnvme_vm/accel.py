@@ -27,3 +27,12 @@ def name() -> str:
 def qemu_option() -> str:
     """The value for QEMU's ``-accel``."""
     return "kvm" if name() == "kvm" else "tcg,thread=multi,tb-size=256"
+
+
+def cpu_option() -> str:
+    """The value for QEMU's ``-cpu``.
+
+    An emulator copies byte by byte where a processor says that it is fast at string instructions:
+    without that word, the kernel copies and clears by eight bytes, and everything takes a tenth less.
+    """
+    return "max" if name() == "kvm" else "max,erms=off,fsrm=off"

@@ -42,7 +42,7 @@ def command_line(
     line.add("-name", "rnvme-test", "-accel", accel.qemu_option())
     # Five-level page tables only cost time; and KASAN misjudges addresses while the kernel, early in
     # its boot, has forgotten for a moment that it uses them.
-    line.add("-cpu", "max,la57=off")
+    line.add("-cpu", f"{accel.cpu_option()},la57=off")
 
     line.add("-machine", "q35,kernel-irqchip=split" if machine.iommu else "q35")
     line.add("-smp", str(machine.cpus), "-m", f"{machine.memory_mib}M")
